@@ -1,0 +1,189 @@
+// The audit trigger: reads the transition tables of a statement and writes one entry a changed row.
+// opsadmin.audit() creates it; its arguments are the target's id, its tenant column (or '') and rules
+// "redact:column" and "ignore:column". All state lives in the call: an error anywhere leaves nothing.
+#include "audit.h"
+#include "context.h"
+
+#include "../core/error.h"
+#include "raise.h"
+
+extern "C" {
+#include "access/table.h"
+#include "catalog/namespace.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/tuplestore.h"
+}
+
+namespace opsadmin {
+
+// Maps the value of a tenant column to the tenant's id, remembering the last one.
+struct TenantColumn {
+  int column;  // attribute index, -1: the table has none
+  Oid output;
+  char* last_value;
+  int64 last_id;
+};
+
+void InitializeAudit() {
+  InitializeAuditLog();
+}
+
+static void ApplyRule(RowShape* shape, const char* rule) {
+  const bool redact = strncmp(rule, "redact:", 7) == 0;
+  const char* column = rule + 7;
+  if (!redact && strncmp(rule, "ignore:", 7) != 0) elog(ERROR, "unknown audit rule \"%s\"", rule);
+  for (int i = 0; i < shape->descriptor->natts; i++) {
+    const Form_pg_attribute attribute = TupleDescAttr(shape->descriptor, i);
+    if (!attribute->attisdropped && strcmp(NameStr(attribute->attname), column) == 0)
+      shape->rules[i] = redact ? ColumnRule::redact : ColumnRule::ignore;
+  }
+}
+
+static TenantColumn FindTenantColumn(TupleDesc descriptor, const char* name) {
+  TenantColumn tenant = {-1, InvalidOid, nullptr, 0};
+  if (name[0] == '\0') return tenant;
+  for (int i = 0; i < descriptor->natts; i++) {
+    const Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
+    if (attribute->attisdropped || strcmp(NameStr(attribute->attname), name) != 0) continue;
+    bool is_varlena;
+    tenant.column = i;
+    getTypeOutputInfo(attribute->atttypid, &tenant.output, &is_varlena);
+    return tenant;
+  }
+  ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("the audited table has no tenant column \"%s\" any more", name),
+                  errhint("Call opsadmin.audit() again for this table.")));
+  pg_unreachable();
+}
+
+// Looks the key up as the owner of opsadmin.tenant: whoever changes the row need not read tenants.
+static int64 LookUpTenant(const char* key) {
+  Relation tenants = table_open(get_relname_relid("tenant", get_namespace_oid("opsadmin", false)), AccessShareLock);
+  Oid user;
+  int security;
+  int64 id = 0;
+  Oid types[1] = {TEXTOID};
+  Datum values[1] = {CStringGetTextDatum(key)};
+  GetUserIdAndSecContext(&user, &security);
+  SetUserIdAndSecContext(tenants->rd_rel->relowner, security | SECURITY_LOCAL_USERID_CHANGE);
+  if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
+  if (SPI_execute_with_args("SELECT id FROM opsadmin.tenant WHERE coalesce(key, id::pg_catalog.text) OPERATOR(pg_catalog.=) $1",
+                            1, types, values, nullptr, true, 1) != SPI_OK_SELECT)
+    elog(ERROR, "looking up a tenant failed");
+  if (SPI_processed == 1) {
+    bool is_null;
+    id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+  }
+  SPI_finish();
+  SetUserIdAndSecContext(user, security);
+  table_close(tenants, NoLock);
+  return id;
+}
+
+// The id of the row's tenant, 0 when it has none. statement is where the last value is remembered.
+static int64 RowTenant(TenantColumn* tenant, TupleTableSlot* slot, MemoryContext statement) {
+  if (tenant->column < 0) return 0;
+  bool is_null;
+  const Datum value = slot_getattr(slot, tenant->column + 1, &is_null);
+  if (is_null) return 0;
+  char* key = OidOutputFunctionCall(tenant->output, value);
+  if (tenant->last_value == nullptr || strcmp(key, tenant->last_value) != 0) {
+    tenant->last_id = LookUpTenant(key);
+    if (tenant->last_value != nullptr) pfree(tenant->last_value);
+    tenant->last_value = MemoryContextStrdup(statement, key);
+  }
+  return tenant->last_id;
+}
+
+// A slot that reads a transition table from its start, through a read pointer of its own.
+static TupleTableSlot* BeginRead(Tuplestorestate* rows, TupleDesc descriptor) {
+  tuplestore_select_read_pointer(rows, tuplestore_alloc_read_pointer(rows, EXEC_FLAG_REWIND));
+  tuplestore_rescan(rows);
+  return MakeSingleTupleTableSlot(descriptor, &TTSOpsMinimalTuple);
+}
+
+static void AuditInsertOrDelete(Tuplestorestate* rows, RowShape* shape, TenantColumn* tenant, int32 target_id, char op) {
+  MemoryContext statement = CurrentMemoryContext;
+  MemoryContext row = AllocSetContextCreate(statement, "opsadmin audit row", ALLOCSET_DEFAULT_SIZES);
+  TupleTableSlot* slot = BeginRead(rows, shape->descriptor);
+  AuditWriter* writer = nullptr;
+  while (tuplestore_gettupleslot(rows, true, false, slot)) {
+    if (writer == nullptr) writer = OpenAuditWriter(target_id);
+    MemoryContextSwitchTo(row);
+    Jsonb* values = WholeRow(shape, slot);
+    WriteAuditEntry(writer, RowTenant(tenant, slot, statement), op, RowKey(shape, slot), op == 'D' ? values : nullptr,
+                    op == 'I' ? values : nullptr);
+    MemoryContextSwitchTo(statement);
+    MemoryContextReset(row);
+  }
+  if (writer != nullptr) CloseAuditWriter(writer);
+  ExecDropSingleTupleTableSlot(slot);
+}
+
+static void AuditUpdate(Tuplestorestate* old_rows, Tuplestorestate* new_rows, RowShape* shape, TenantColumn* tenant,
+                        int32 target_id) {
+  // The executor stores both rows of an update together, so that they pair by their order.
+  if (tuplestore_tuple_count(old_rows) != tuplestore_tuple_count(new_rows))
+    elog(ERROR, "the transition tables of an audited update do not pair");
+  MemoryContext statement = CurrentMemoryContext;
+  MemoryContext row = AllocSetContextCreate(statement, "opsadmin audit row", ALLOCSET_DEFAULT_SIZES);
+  TupleTableSlot* before = BeginRead(old_rows, shape->descriptor);
+  TupleTableSlot* after = BeginRead(new_rows, shape->descriptor);
+  AuditWriter* writer = nullptr;
+  while (tuplestore_gettupleslot(old_rows, true, false, before) &&
+         tuplestore_gettupleslot(new_rows, true, false, after)) {
+    Jsonb* old_values;
+    Jsonb* new_values;
+    MemoryContextSwitchTo(row);
+    if (ChangedColumns(shape, before, after, &old_values, &new_values)) {
+      if (writer == nullptr) {
+        MemoryContextSwitchTo(statement);
+        writer = OpenAuditWriter(target_id);
+        MemoryContextSwitchTo(row);
+      }
+      WriteAuditEntry(writer, RowTenant(tenant, before, statement), 'U', RowKey(shape, before), old_values, new_values);
+    }
+    MemoryContextSwitchTo(statement);
+    MemoryContextReset(row);
+  }
+  if (writer != nullptr) CloseAuditWriter(writer);
+  ExecDropSingleTupleTableSlot(after);
+  ExecDropSingleTupleTableSlot(before);
+}
+
+OPSADMIN_FUNCTION(opsadmin_audit_trigger) {
+  if (!CALLED_AS_TRIGGER(fcinfo))
+    ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED), errmsg("opsadmin.audit_trigger() is a trigger")));
+  const TriggerData* data = reinterpret_cast<TriggerData*>(fcinfo->context);
+  const Trigger* trigger = data->tg_trigger;
+  if (!TRIGGER_FIRED_AFTER(data->tg_event) || !TRIGGER_FIRED_FOR_STATEMENT(data->tg_event) || trigger->tgnargs < 2)
+    ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+                    errmsg("opsadmin.audit_trigger() is created by opsadmin.audit() only")));
+
+  MemoryContext caller = CurrentMemoryContext;
+  MemoryContext call = AllocSetContextCreate(caller, "opsadmin audit", ALLOCSET_DEFAULT_SIZES);
+  MemoryContextSwitchTo(call);
+  const int32 target_id = pg_strtoint32(trigger->tgargs[0]);
+  if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event)) {
+    AuditWriter* writer = OpenAuditWriter(target_id);
+    WriteAuditEntry(writer, 0, 'T', nullptr, nullptr, nullptr);
+    CloseAuditWriter(writer);
+  } else {
+    RowShape* shape = MakeRowShape(data->tg_relation);
+    TenantColumn tenant = FindTenantColumn(shape->descriptor, trigger->tgargs[1]);
+    for (int i = 2; i < trigger->tgnargs; i++) ApplyRule(shape, trigger->tgargs[i]);
+    if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
+      AuditInsertOrDelete(data->tg_newtable, shape, &tenant, target_id, 'I');
+    else if (TRIGGER_FIRED_BY_DELETE(data->tg_event))
+      AuditInsertOrDelete(data->tg_oldtable, shape, &tenant, target_id, 'D');
+    else
+      AuditUpdate(data->tg_oldtable, data->tg_newtable, shape, &tenant, target_id);
+  }
+  MemoryContextSwitchTo(caller);
+  MemoryContextDelete(call);
+  return PointerGetDatum(nullptr);
+}
+
+}  // namespace opsadmin

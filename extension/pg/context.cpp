@@ -1,0 +1,318 @@
+// Binds and reads the context of a transaction. It is set once at the top level and ends with the
+// transaction; no GUC and no table holds it, so no SQL can change it.
+#include "compat.h"
+#include "context.h"
+
+#include "../core/error.h"
+#include "raise.h"
+
+extern "C" {
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/numeric.h"
+#include "utils/uuid.h"
+}
+
+namespace opsadmin {
+
+static Context* contexts = nullptr;  // MaxBackends entries, by ProcIndex()
+
+static Context* OwnEntry() {
+  return &contexts[ProcIndex(MyProc)];
+}
+
+const Context* BoundContext() {
+  if (contexts == nullptr || MyProc == nullptr) return nullptr;
+  PGPROC* leader = IsParallelWorker() ? MyProc->lockGroupLeader : MyProc;
+  if (leader == nullptr) return nullptr;
+  const Context* context = &contexts[ProcIndex(leader)];
+  return context->bound ? context : nullptr;
+}
+
+const Context* RequireContext() {
+  const Context* context = BoundContext();
+  if (context == nullptr)
+    ereport(ERROR, (OpsadminErrcode(oa::no_context), errmsg("no context is bound to this transaction"),
+                    errdetail("opsadmin cannot tell who asks and for which tenant."),
+                    errhint("Call opsadmin.begin_request() or opsadmin.begin_as() right after BEGIN.")));
+  return context;
+}
+
+const char* SiteName(Site site) {
+  switch (site) {
+    case Site::internal:
+      return "internal";
+    case Site::partner:
+      return "partner";
+    case Site::none:
+      break;
+  }
+  return "none";
+}
+
+bool HasPermission(const Context* context, const char* permission) {
+  const char* verb = strrchr(permission, ':');
+  for (const char* p = context->permissions; *p != '\0'; p += strlen(p) + 1) {
+    if (strcmp(p, "*") == 0 || strcmp(p, permission) == 0) return true;
+    if (verb != nullptr && p[0] == '*' && strcmp(p + 1, verb) == 0) return true;
+  }
+  return false;
+}
+
+static void ForgetContext() {
+  if (contexts != nullptr && MyProc != nullptr && !IsParallelWorker()) OwnEntry()->bound = false;
+}
+
+static void ContextXactCallback(XactEvent event, void*) {
+  switch (event) {
+    case XACT_EVENT_COMMIT:
+    case XACT_EVENT_ABORT:
+    case XACT_EVENT_PREPARE:
+      ForgetContext();
+      break;
+    default:
+      break;
+  }
+}
+
+static Size ContextMemorySize() {
+  return mul_size(sizeof(Context), MaxBackends);
+}
+
+void RequestContextMemory() {
+  RequestAddinShmemSpace(ContextMemorySize());
+}
+
+void InitializeContextMemory() {
+  bool found;
+  contexts = static_cast<Context*>(ShmemInitStruct("opsadmin contexts", ContextMemorySize(), &found));
+  if (!found) memset(contexts, 0, ContextMemorySize());
+  RegisterXactCallback(ContextXactCallback, nullptr);
+}
+
+// Copies a text argument, cut at a character; NULL becomes the empty string.
+template <size_t size>
+static void CopyText(char (&to)[size], FunctionCallInfo fcinfo, int argument) {
+  to[0] = '\0';
+  if (PG_ARGISNULL(argument)) return;
+  const text* value = PG_GETARG_TEXT_PP(argument);
+  const int length = pg_mbcliplen(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), size - 1);
+  memcpy(to, VARDATA_ANY(value), length);
+  to[length] = '\0';
+}
+
+static void CopyPermissions(Context* context, ArrayType* names) {
+  Datum* elements;
+  bool* nulls;
+  int count;
+  size_t used = 0;
+  deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
+  for (int i = 0; i < count; i++) {
+    const char* name = TextDatumGetCString(elements[i]);
+    const size_t length = strlen(name);
+    if (length == 0) continue;
+    if (used + length + 2 > sizeof context->permissions)
+      ereport(ERROR, (OpsadminErrcode(oa::invalid_definition), errmsg("the actor has too many permissions"),
+                      errdetail("Their names have more than %zu bytes.", sizeof context->permissions),
+                      errhint("Use fewer roles, or \"*\" in one of them.")));
+    memcpy(context->permissions + used, name, length + 1);
+    used += length + 1;
+  }
+  context->permissions[used] = '\0';
+}
+
+// Derives the forms in which the company's columns may hold the tenant.
+static void CopyTenant(Context* context, int64 id, const char* key) {
+  context->has_tenant = true;
+  context->tenant_id = id;
+  context->tenant_integer_key = id;
+  context->has_integer_key = true;
+  if (key == nullptr) return;
+  strlcpy(context->tenant_text_key, key, sizeof context->tenant_text_key);
+  char* end;
+  errno = 0;
+  const long long integer = strtoll(key, &end, 10);
+  context->has_integer_key = errno == 0 && end != key && *end == '\0';
+  context->tenant_integer_key = integer;
+  // A uuid has 32 digits; whatever else the key is, it cannot stand in a uuid column.
+  if (strlen(key) == 36 && strspn(key, "0123456789abcdefABCDEF-") == 36) {
+    const pg_uuid_t* uuid = DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(key)));
+    memcpy(context->tenant_uuid_key, uuid->data, UUID_LEN);
+    context->has_uuid_key = true;
+  }
+}
+
+// Binds the context, once a transaction, at its top level. The SQL wrappers decide who may.
+// bind_context(site, actor_id, actor_name, tenant_id, tenant_key, permissions, ip, method, path,
+//              request_id, reason, job_id, action)
+OPSADMIN_FUNCTION(opsadmin_bind_context) {
+  if (BoundContext() != nullptr)
+    ereport(ERROR, (OpsadminErrcode(oa::context_already_bound), errmsg("a context is bound to this transaction already"),
+                    errhint("Begin a new transaction for another actor or tenant.")));
+  if (GetCurrentTransactionNestLevel() > 1)
+    ereport(ERROR, (OpsadminErrcode(oa::context_already_bound), errmsg("a context cannot be bound below a savepoint"),
+                    errhint("Bind it right after BEGIN.")));
+  if (IsInParallelMode())
+    ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_STATE),
+                    errmsg("a context cannot be bound during a parallel operation")));
+
+  // Built aside, so that an error half way leaves nothing bound.
+  Context* context = static_cast<Context*>(palloc0(sizeof(Context)));
+  const char* site = text_to_cstring(PG_GETARG_TEXT_PP(0));
+  context->site = strcmp(site, "internal") == 0 ? Site::internal : Site::partner;
+  context->actor_id = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT64(1);
+  CopyText(context->actor_name, fcinfo, 2);
+  if (!PG_ARGISNULL(3))
+    CopyTenant(context, PG_GETARG_INT64(3), PG_ARGISNULL(4) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(4)));
+  if (!PG_ARGISNULL(5)) CopyPermissions(context, PG_GETARG_ARRAYTYPE_P(5));
+  CopyText(context->ip, fcinfo, 6);
+  CopyText(context->method, fcinfo, 7);
+  CopyText(context->path, fcinfo, 8);
+  CopyText(context->request_id, fcinfo, 9);
+  CopyText(context->reason, fcinfo, 10);
+  context->job_id = PG_ARGISNULL(11) ? 0 : PG_GETARG_INT64(11);
+  CopyText(context->action, fcinfo, 12);
+  context->bound = true;
+  *OwnEntry() = *context;
+  pfree(context);
+  PG_RETURN_VOID();
+}
+
+// The context for a reader of the tenant, or NULL when internal staff act for no tenant in particular.
+static const Context* TenantContext() {
+  const Context* context = RequireContext();
+  if (context->has_tenant) return context;
+  if (context->site == Site::partner)
+    ereport(ERROR, (OpsadminErrcode(oa::no_tenant_chosen), errmsg("no tenant is chosen"),
+                    errdetail("The actor belongs to several tenants, or to none."),
+                    errhint("Choose one with opsadmin.choose_tenant(), or name it when the context is bound.")));
+  return nullptr;
+}
+
+[[noreturn]] static void RaiseKeyMismatch(const char* type) {
+  ereport(ERROR, (OpsadminErrcode(oa::unknown_tenant), errmsg("the tenant has no key of type %s", type),
+                  errhint("Set opsadmin.tenant.key to the value that the company's tenant columns hold.")));
+  pg_unreachable();
+}
+
+OPSADMIN_FUNCTION(opsadmin_current_tenant) {
+  const Context* context = TenantContext();
+  if (context == nullptr) PG_RETURN_NULL();
+  PG_RETURN_INT64(context->tenant_id);
+}
+
+OPSADMIN_FUNCTION(opsadmin_current_tenant_key_int4) {
+  const Context* context = TenantContext();
+  if (context == nullptr) PG_RETURN_NULL();
+  if (!context->has_integer_key || context->tenant_integer_key != static_cast<int32>(context->tenant_integer_key))
+    RaiseKeyMismatch("integer");
+  PG_RETURN_INT32(static_cast<int32>(context->tenant_integer_key));
+}
+
+OPSADMIN_FUNCTION(opsadmin_current_tenant_key_int8) {
+  const Context* context = TenantContext();
+  if (context == nullptr) PG_RETURN_NULL();
+  if (!context->has_integer_key) RaiseKeyMismatch("bigint");
+  PG_RETURN_INT64(context->tenant_integer_key);
+}
+
+OPSADMIN_FUNCTION(opsadmin_current_tenant_key_uuid) {
+  const Context* context = TenantContext();
+  if (context == nullptr) PG_RETURN_NULL();
+  if (!context->has_uuid_key) RaiseKeyMismatch("uuid");
+  pg_uuid_t* uuid = static_cast<pg_uuid_t*>(palloc(sizeof(pg_uuid_t)));
+  memcpy(uuid->data, context->tenant_uuid_key, UUID_LEN);
+  PG_RETURN_UUID_P(uuid);
+}
+
+OPSADMIN_FUNCTION(opsadmin_current_tenant_key_text) {
+  const Context* context = TenantContext();
+  if (context == nullptr) PG_RETURN_NULL();
+  if (context->tenant_text_key[0] == '\0') RaiseKeyMismatch("text");
+  PG_RETURN_TEXT_P(cstring_to_text(context->tenant_text_key));
+}
+
+OPSADMIN_FUNCTION(opsadmin_current_actor) {
+  const Context* context = RequireContext();
+  if (context->actor_id == 0) PG_RETURN_NULL();
+  PG_RETURN_INT64(context->actor_id);
+}
+
+OPSADMIN_FUNCTION(opsadmin_current_site) {
+  PG_RETURN_TEXT_P(cstring_to_text(SiteName(RequireContext()->site)));
+}
+
+OPSADMIN_FUNCTION(opsadmin_can) {
+  const Context* context = RequireContext();
+  PG_RETURN_BOOL(HasPermission(context, text_to_cstring(PG_GETARG_TEXT_PP(0))));
+}
+
+static void PushText(JsonbParseState** state, const char* key, const char* value) {
+  JsonbValue item;
+  item.type = jbvString;
+  item.val.string.val = const_cast<char*>(key);
+  item.val.string.len = strlen(key);
+  pushJsonbValue(state, WJB_KEY, &item);
+  if (value == nullptr || value[0] == '\0') {
+    item.type = jbvNull;
+  } else {
+    item.val.string.val = const_cast<char*>(value);
+    item.val.string.len = strlen(value);
+  }
+  pushJsonbValue(state, WJB_VALUE, &item);
+}
+
+static void PushInteger(JsonbParseState** state, const char* key, bool present, int64 value) {
+  JsonbValue item;
+  item.type = jbvString;
+  item.val.string.val = const_cast<char*>(key);
+  item.val.string.len = strlen(key);
+  pushJsonbValue(state, WJB_KEY, &item);
+  item.type = present ? jbvNumeric : jbvNull;
+  if (present) item.val.numeric = int64_to_numeric(value);
+  pushJsonbValue(state, WJB_VALUE, &item);
+}
+
+OPSADMIN_FUNCTION(opsadmin_context) {
+  const Context* context = RequireContext();
+  JsonbParseState* state = nullptr;
+  pushJsonbValue(&state, WJB_BEGIN_OBJECT, nullptr);
+  PushInteger(&state, "actor_id", context->actor_id != 0, context->actor_id);
+  PushText(&state, "actor_name", context->actor_name);
+  PushText(&state, "site", SiteName(context->site));
+  PushInteger(&state, "tenant_id", context->has_tenant, context->tenant_id);
+  PushText(&state, "ip", context->ip);
+  PushText(&state, "method", context->method);
+  PushText(&state, "path", context->path);
+  PushText(&state, "request_id", context->request_id);
+  PushText(&state, "reason", context->reason);
+  PushInteger(&state, "job_id", context->job_id != 0, context->job_id);
+  PushText(&state, "action", context->action);
+  JsonbValue item;
+  item.type = jbvString;
+  item.val.string.val = const_cast<char*>("permissions");
+  item.val.string.len = strlen("permissions");
+  pushJsonbValue(&state, WJB_KEY, &item);
+  pushJsonbValue(&state, WJB_BEGIN_ARRAY, nullptr);
+  for (const char* p = context->permissions; *p != '\0'; p += strlen(p) + 1) {
+    item.val.string.val = const_cast<char*>(p);
+    item.val.string.len = strlen(p);
+    pushJsonbValue(&state, WJB_ELEM, &item);
+  }
+  pushJsonbValue(&state, WJB_END_ARRAY, nullptr);
+  PG_RETURN_JSONB_P(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr)));
+}
+
+OPSADMIN_FUNCTION(opsadmin_context_is_bound) {
+  PG_RETURN_BOOL(BoundContext() != nullptr);
+}
+
+}  // namespace opsadmin

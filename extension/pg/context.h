@@ -1,0 +1,44 @@
+// The context of a transaction: who asks, for which tenant, with which permissions. Plain data in
+// shared memory, one entry a backend, so that parallel workers read their leader's.
+#pragma once
+
+#include <cstdint>
+
+namespace opsadmin {
+
+enum class Site : uint8_t { none, internal, partner };
+
+struct Context {
+  bool bound;
+  Site site;
+  bool has_tenant;
+  bool has_integer_key;  // tenant_integer_key is what integer tenant columns hold
+  bool has_uuid_key;
+  int64_t actor_id;  // 0: no actor (the company's own application, system work)
+  int64_t tenant_id;
+  int64_t tenant_integer_key;
+  int64_t job_id;  // 0: no job
+  unsigned char tenant_uuid_key[16];
+  char tenant_text_key[64];  // empty: none
+  char actor_name[128];
+  char ip[64];
+  char method[16];
+  char path[512];
+  char request_id[64];
+  char reason[256];
+  char action[64];
+  char permissions[4096];  // NUL-terminated names one after the other, ended by an empty one
+};
+
+// The context of this transaction (of the leader's, in a parallel worker), or NULL.
+const Context* BoundContext();
+// As BoundContext(), but raises OA001 without a context.
+const Context* RequireContext();
+// Tells whether the context has a permission: the very name, "*", or "*:verb".
+bool HasPermission(const Context* context, const char* permission);
+const char* SiteName(Site site);
+
+void RequestContextMemory();
+void InitializeContextMemory();
+
+}  // namespace opsadmin

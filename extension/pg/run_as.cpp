@@ -1,0 +1,80 @@
+// Runs SQL as another role, for the job engine: the role is switched as PostgreSQL's own maintenance
+// commands do it, so the statement cannot switch back, and no RESET ROLE leads out of it.
+// Its SQL wrappers are private: whoever may call them can become anybody.
+#include "compat.h"
+
+#include "../core/error.h"
+#include "raise.h"
+
+extern "C" {
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/snapmgr.h"
+}
+
+namespace opsadmin {
+
+struct RunAs {
+  Oid saved_user;
+  int saved_context;
+  int guc_level;
+};
+
+static RunAs SwitchTo(Oid role) {
+  RunAs run;
+  GetUserIdAndSecContext(&run.saved_user, &run.saved_context);
+  // Deferred constraints would otherwise be checked, and deferred triggers run, at commit as the worker.
+  if (SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0) < 0) elog(ERROR, "SET CONSTRAINTS failed");
+  SetUserIdAndSecContext(role, run.saved_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+  run.guc_level = NewGUCNestLevel();
+  (void)set_config_option("row_security", "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+  return run;
+}
+
+// An error needs no switch back: the end of the (sub)transaction restores the user and the settings.
+static void SwitchBack(const RunAs& run) {
+  AtEOXact_GUC(false, run.guc_level);
+  SetUserIdAndSecContext(run.saved_user, run.saved_context);
+}
+
+// execute_as(role, statement) returns the number of rows that the statement changed.
+OPSADMIN_FUNCTION(opsadmin_execute_as) {
+  const Oid role = PG_GETARG_OID(0);
+  const char* statement = text_to_cstring(PG_GETARG_TEXT_PP(1));
+  if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
+  const RunAs run = SwitchTo(role);
+  const int result = SPI_execute(statement, false, 0);
+  if (result < 0) elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+  const int64 rows = SPI_processed;
+  SwitchBack(run);
+  SPI_finish();
+  PG_RETURN_INT64(rows);
+}
+
+// query_as(role, statement) returns the first column of the first row as text, NULL without a row.
+OPSADMIN_FUNCTION(opsadmin_query_as) {
+  const Oid role = PG_GETARG_OID(0);
+  const char* statement = text_to_cstring(PG_GETARG_TEXT_PP(1));
+  if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
+  const RunAs run = SwitchTo(role);
+  const int result = SPI_execute(statement, true, 1);
+  if (result != SPI_OK_SELECT) elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+  char* value = SPI_processed > 0 ? SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1) : nullptr;
+  text* answer = nullptr;
+  if (value != nullptr) {
+    const size_t length = strlen(value);
+    answer = static_cast<text*>(SPI_palloc(length + VARHDRSZ));
+    SET_VARSIZE(answer, length + VARHDRSZ);
+    memcpy(VARDATA(answer), value, length);
+  }
+  SwitchBack(run);
+  SPI_finish();
+  if (answer == nullptr) PG_RETURN_NULL();
+  PG_RETURN_TEXT_P(answer);
+}
+
+}  // namespace opsadmin

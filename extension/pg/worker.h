@@ -1,0 +1,9 @@
+// The sleeping workers of all databases, in shared memory, and how a commit wakes them.
+#pragma once
+
+namespace opsadmin {
+
+void RequestWorkerMemory();
+void InitializeWorkerMemory();
+
+}  // namespace opsadmin
