@@ -1,0 +1,102 @@
+// Connections to PostgreSQL for one of the two logins.
+#include "pool.h"
+
+#include <poll.h>
+
+#include <algorithm>
+
+#include "access_log.h"
+#include "problem.h"
+
+namespace opsadmin {
+namespace {
+
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto acquire_time = std::chrono::seconds(5);
+constexpr milliseconds first_pause{50};
+constexpr milliseconds longest_pause{2000};
+
+// Notices, without a round trip, that the server closed the connection while it lay idle.
+bool still_alive(PgConnection &connection) {
+  pollfd item{PQsocket(connection.conn), POLLIN, 0};
+  if (::poll(&item, 1, 0) != 0) PQconsumeInput(connection.conn);
+  return PQstatus(connection.conn) == CONNECTION_OK;
+}
+
+}  // namespace
+
+const char *login_of(Site site) {
+  return site == Site::internal ? "opsadmin_internal_login" : "opsadmin_partner_login";
+}
+
+std::unique_ptr<PgConnection> open_connection(const std::string &dsn, Site site) {
+  // Later keywords win over those in the connection string, which dbname stands for here.
+  const char *keywords[] = {"dbname",          "user",    "application_name", "client_encoding",
+                            "connect_timeout", "options", "tcp_user_timeout", nullptr};
+  const char *values[] = {dsn.c_str(), login_of(site), "opsadmin-gateway", "UTF8", "3",
+                          "-c statement_timeout=15s -c lock_timeout=5s "
+                          "-c idle_in_transaction_session_timeout=10s",
+                          "20000", nullptr};
+  return std::make_unique<PgConnection>(PQconnectdbParams(keywords, values, 1));
+}
+
+Pool::Pool(std::string dsn, Site site, std::size_t size) : dsn_(std::move(dsn)), site_(site), size_(size) {}
+
+Pool::Lease Pool::acquire() {
+  std::unique_lock lock(mutex_);
+  const auto deadline = Clock::now() + acquire_time;
+  for (;;) {
+    while (!idle_.empty()) {
+      auto connection = std::move(idle_.back());
+      idle_.pop_back();
+      if (still_alive(*connection)) return Lease(*this, std::move(connection));
+      --open_;
+    }
+    if (open_ < size_) break;
+    if (returned_.wait_until(lock, deadline) == std::cv_status::timeout && idle_.empty() && open_ >= size_)
+      throw make_problem("OA106", "all connections to the database are busy");
+  }
+  if (Clock::now() < retry_at_) throw make_problem("OA105");
+  ++open_;
+  lock.unlock();
+  auto connection = connect();
+  if (connection) return Lease(*this, std::move(connection));
+  throw make_problem("OA105");
+}
+
+std::unique_ptr<PgConnection> Pool::connect() {
+  auto connection = open_connection(dsn_, site_);
+  if (PQstatus(connection->conn) == CONNECTION_OK && PQenterPipelineMode(connection->conn) == 1 &&
+      PQsetnonblocking(connection->conn, 1) == 0) {
+    const std::lock_guard lock(mutex_);
+    pause_ = milliseconds(0);
+    return connection;
+  }
+  log_event("database_unavailable", PQerrorMessage(connection->conn));
+  const std::lock_guard lock(mutex_);
+  pause_ = std::clamp(pause_ * 2, first_pause, longest_pause);
+  retry_at_ = Clock::now() + pause_;
+  --open_;
+  returned_.notify_one();
+  return nullptr;
+}
+
+void Pool::give_back(std::unique_ptr<PgConnection> connection) {
+  const std::lock_guard lock(mutex_);
+  if (connection->broken)
+    --open_;
+  else
+    idle_.push_back(std::move(connection));
+  returned_.notify_one();
+}
+
+void Pool::close_idle() {
+  const std::lock_guard lock(mutex_);
+  open_ -= idle_.size();
+  idle_.clear();
+  returned_.notify_all();
+}
+
+}  // namespace opsadmin

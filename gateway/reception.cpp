@@ -1,0 +1,115 @@
+// Holds the connections that wait: for a request's head, or for a client to take notice that we are done.
+#include "reception.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <stdexcept>
+
+namespace opsadmin {
+namespace {
+
+constexpr std::size_t max_connections = 512;
+constexpr auto idle_time = std::chrono::seconds(60);
+constexpr auto head_time = std::chrono::seconds(10);
+constexpr auto drain_time = std::chrono::seconds(2);
+constexpr int sweep_interval_ms = 250;
+
+}  // namespace
+
+Reception::Reception(Ready ready) : ready_(std::move(ready)), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+  if (epoll_ < 0) throw std::runtime_error("cannot create an epoll instance");
+  thread_ = std::thread([this] { run(); });
+}
+
+Reception::~Reception() {
+  stop();
+  thread_.join();
+  ::close(epoll_);
+}
+
+bool Reception::add(std::unique_ptr<Connection> &connection) {
+  if (connection->look() == Connection::Arrival::ready) {
+    ready_(std::move(connection));
+    return true;
+  }
+  const std::lock_guard lock(mutex_);
+  if (waiting_.size() >= max_connections) return false;
+  connection->expires = Clock::now() + idle_time;
+  watch(std::move(connection));
+  return true;
+}
+
+void Reception::drain(std::unique_ptr<Connection> connection) {
+  ::shutdown(connection->socket(), SHUT_WR);
+  connection->draining = true;
+  connection->expires = Clock::now() + drain_time;
+  const std::lock_guard lock(mutex_);
+  watch(std::move(connection));
+}
+
+void Reception::stop() {
+  const std::lock_guard lock(mutex_);
+  stopped_ = true;
+  waiting_.clear();
+}
+
+// Called with the lock held.
+void Reception::watch(std::unique_ptr<Connection> connection) {
+  if (stopped_) return;
+  const int fd = connection->socket();
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLRDHUP;
+  event.data.fd = fd;
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0) waiting_[fd] = std::move(connection);
+}
+
+void Reception::run() {
+  epoll_event events[64];
+  for (;;) {
+    const int count = epoll_wait(epoll_, events, std::size(events), sweep_interval_ms);
+    for (int i = 0; i < count; ++i) look_at(events[i].data.fd);
+    sweep();
+    const std::lock_guard lock(mutex_);
+    if (stopped_) return;
+  }
+}
+
+void Reception::look_at(int fd) {
+  std::unique_lock lock(mutex_);
+  const auto found = waiting_.find(fd);
+  if (found == waiting_.end()) return;
+  Connection &connection = *found->second;
+  if (connection.draining) {
+    if (!connection.discard()) waiting_.erase(found);
+    return;
+  }
+  const bool was_idle = connection.look() == Connection::Arrival::nothing;
+  switch (connection.receive()) {
+    case Connection::Arrival::nothing:
+      break;
+    case Connection::Arrival::partial:
+      if (was_idle) connection.expires = Clock::now() + head_time;
+      break;
+    case Connection::Arrival::closed:
+      waiting_.erase(found);
+      break;
+    case Connection::Arrival::ready: {
+      epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
+      auto taken = std::move(found->second);
+      waiting_.erase(found);
+      lock.unlock();
+      ready_(std::move(taken));
+      break;
+    }
+  }
+}
+
+void Reception::sweep() {
+  const auto now = Clock::now();
+  const std::lock_guard lock(mutex_);
+  std::erase_if(waiting_, [now](const auto &item) { return item.second->expires <= now; });
+}
+
+}  // namespace opsadmin

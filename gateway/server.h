@@ -1,0 +1,47 @@
+// The HTTP server: cpp-httplib for accepting, bodies and answers, with our reception, guard and workers around it.
+// It knows nothing of routes, sessions or the database.
+#pragma once
+
+#include <httplib.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "message.h"
+#include "reception.h"
+#include "workers.h"
+
+namespace opsadmin {
+
+struct Exchange;
+
+class HttpServer final : public httplib::Server {
+ public:
+  using Handler = std::function<Reply(const Request &)>;
+
+  HttpServer(std::size_t threads, bool behind_tls, Handler handler);
+
+  // Binds host:port or unix:/path; throws when that fails. Returns the address with the real port.
+  std::string bind(const std::string &listen);
+
+  // Stops accepting, lets requests in flight end and closes all; false when they did not end in time.
+  bool shut_down(std::chrono::seconds patience);
+
+ private:
+  bool process_and_close_socket(socket_t sock) override;
+  void serve(std::unique_ptr<Connection> connection);
+  void refuse(std::unique_ptr<Connection> connection, const char *code);
+  void answer(std::unique_ptr<Connection> connection, Exchange &exchange);
+  void handle(httplib::Response &response, const httplib::ContentReader *reader);
+  void fill_request(Exchange &exchange) const;
+
+  const bool behind_tls_;
+  Handler handler_;
+  std::atomic<bool> stopping_{false};
+  std::string unix_path_;
+  Workers workers_;
+  Reception reception_;  // ends before the workers that it feeds
+};
+
+}  // namespace opsadmin
