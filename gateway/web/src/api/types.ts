@@ -1,0 +1,141 @@
+// The shapes that the API answers with. 64-bit integers and numerics of rows are strings;
+// they must not be turned into numbers except to draw them.
+import type { Site } from '../site-of-path';
+
+export type Label = Readonly<Record<'en' | 'ko', string>>;
+
+export interface TenantName {
+  slug: string;
+  name: string;
+}
+
+export interface Me {
+  actor: { id: string; email: string; display_name: string };
+  site: Site;
+  tenant: (TenantName & { id: string; time_zone: string }) | null;
+  tenants: TenantName[];
+  permissions: string[];
+  expires_at: string;
+}
+
+export type ColumnType =
+  | 'bigint' | 'integer' | 'numeric' | 'text' | 'boolean' | 'timestamptz' | 'date' | 'jsonb' | 'uuid';
+
+export interface Column {
+  name: string;
+  label: Label;
+  type: ColumnType;
+  list: boolean;
+  filter: boolean;
+  sort: boolean;
+  search: boolean;
+}
+
+export interface ActionParam {
+  name: string;
+  label: Label;
+  type: ColumnType;
+  min?: number | string | null;
+  max?: number | string | null;
+  required?: boolean | null;
+  default?: unknown;
+}
+
+export interface Action {
+  name: string;
+  label: Label;
+  params: ActionParam[];
+}
+
+export interface Resource {
+  name: string;
+  label: Label;
+  key: string;
+  columns: Column[];
+  verbs: string[];
+  actions: Action[];
+}
+
+export type Row = Record<string, unknown>;
+
+export interface RowPage {
+  rows: Row[];
+  next: string | null;
+}
+
+export interface Count {
+  value: number | null;
+  kind: 'exact' | 'capped' | 'estimated' | 'none';
+}
+
+export type JobState = 'PENDING' | 'PLANNING' | 'RUNNING' | 'PAUSED' | 'DONE' | 'FAILED' | 'CANCELLED';
+
+export interface Job {
+  id: string;
+  name: string;
+  label: Label | null;
+  actor_name: string | null;
+  tenant: TenantName | null;
+  target: string;
+  selection_summary: string | null;
+  params: Record<string, unknown> | null;
+  state: JobState;
+  total: number | null;
+  processed: number;
+  changed: number;
+  skipped: number;
+  failed: number;
+  error: string | null;
+  wait_reason: string | null;
+  rate: number | null;
+  eta: string | null;
+  created_at: string;
+  started_at: string | null;
+  finished_at: string | null;
+}
+
+export interface JobPage {
+  rows: Job[];
+  next: string | null;
+}
+
+export interface AuditEntry {
+  id: string;
+  created_at: string;
+  tenant: TenantName | null;
+  actor_name: string | null;
+  db_user: string;
+  site: string | null;
+  ip: string | null;
+  method: string | null;
+  path: string | null;
+  request_id: string | null;
+  job_id: string | null;
+  action: string | null;
+  target: string;
+  target_pk: Record<string, unknown> | null;
+  op: 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE';
+  before: Record<string, unknown> | null;
+  after: Record<string, unknown> | null;
+  meta: Record<string, unknown> | null;
+}
+
+export interface AuditPage {
+  rows: AuditEntry[];
+  next: string | null;
+}
+
+export interface KpiSeries {
+  kpi: string;
+  label: Label;
+  unit: 'count' | 'money';
+  values: string[];
+  final: boolean[];
+}
+
+export interface KpiReport {
+  today: string;
+  days: string[];
+  series: KpiSeries[];
+  computed_at: string | null;
+}

@@ -1,0 +1,141 @@
+// Audit entries as a table; each opens to its fields before and after and to where it came from.
+import { Fragment } from 'preact';
+import { useId, useState } from 'preact/hooks';
+import { Link } from 'wouter-preact';
+import type { AuditEntry } from '../api/types';
+import { formatDateTime, formatFull, msg } from '../i18n/i18n';
+import { Icon } from '../ui/Icon';
+import { changesOf, type FieldChange, keyText, valueText } from './diff';
+
+// So many changed fields are shown in the row itself.
+const IN_ROW = 2;
+
+export function AuditTable({ entries }: { entries: readonly AuditEntry[] }) {
+  const m = msg.value;
+  return (
+    <div class="table-frame" role="region" aria-label={m.audit} tabIndex={0}>
+      <table class="table">
+        <caption class="visually-hidden">{m.audit}</caption>
+        <thead>
+          <tr>
+            <th scope="col">{m.when}</th>
+            <th scope="col">{m.who}</th>
+            <th scope="col">{m.operation}</th>
+            <th scope="col">{m.target}</th>
+            <th scope="col">{m.changes}</th>
+            <th scope="col">{m.jobFilter}</th>
+          </tr>
+        </thead>
+        <tbody>{entries.map((entry) => <EntryRows key={entry.id} entry={entry} />)}</tbody>
+      </table>
+    </div>
+  );
+}
+
+export function EntryRows({ entry }: { entry: AuditEntry }) {
+  const m = msg.value;
+  const [open, setOpen] = useState(false);
+  const id = useId();
+  const changes = changesOf(entry);
+  const key = keyText(entry.target_pk);
+  return (
+    <Fragment>
+      <tr class={open ? 'open' : ''}>
+        <td>
+          <button
+            type="button"
+            class="expander"
+            aria-expanded={open}
+            aria-controls={id}
+            aria-label={m.showChange(entry.target, key)}
+            onClick={() => setOpen(!open)}
+          >
+            <Icon name="chevronRight" />
+          </button>
+          <time dateTime={entry.created_at} title={formatFull(entry.created_at)}>{formatDateTime(entry.created_at)}</time>
+        </td>
+        <td>{entry.actor_name ?? <span class="mono">{entry.db_user}</span>}</td>
+        <td><OpChip op={entry.op} /></td>
+        <td><span class="mono">{entry.target}</span> <span class="key">{key}</span></td>
+        <td><ChangeSummary entry={entry} changes={changes} /></td>
+        <td>{entry.job_id !== null && <Link href={`/jobs/${entry.job_id}`}>#{entry.job_id}</Link>}</td>
+      </tr>
+      <tr id={id} class="detail-row" hidden={!open}>
+        <td colSpan={6}>{open && <EntryDetail entry={entry} changes={changes} />}</td>
+      </tr>
+    </Fragment>
+  );
+}
+
+const opIcons = { INSERT: 'plus', UPDATE: 'pencil', DELETE: 'close', TRUNCATE: 'close' } as const;
+
+export function OpChip({ op }: { op: AuditEntry['op'] }) {
+  return (
+    <span class={`op ${op.toLowerCase()}`}>
+      <Icon name={opIcons[op]} />
+      {msg.value.operations4[op]}
+    </span>
+  );
+}
+
+export function ChangeSummary({ entry, changes }: { entry: AuditEntry; changes: readonly FieldChange[] }) {
+  if (entry.op !== 'UPDATE') return null;
+  return (
+    <span class="change-summary">
+      {changes.slice(0, IN_ROW).map(({ field, before, after }) => (
+        <span key={field} class="change">
+          <span class="muted">{field}</span> <del>{valueText(before)}</del>
+          <span aria-hidden="true"> → </span>
+          <ins>{valueText(after)}</ins>
+        </span>
+      ))}
+      {changes.length > IN_ROW && <span class="muted">{msg.value.moreFields(String(changes.length - IN_ROW))}</span>}
+    </span>
+  );
+}
+
+function EntryDetail({ entry, changes }: { entry: AuditEntry; changes: readonly FieldChange[] }) {
+  const m = msg.value;
+  const facts: [string, string | null][] = [
+    [m.when, formatFull(entry.created_at)],
+    [m.tenant, entry.tenant?.name ?? null],
+    [m.actionName, entry.action],
+    [m.request, [entry.method, entry.path].filter(Boolean).join(' ') || null],
+    [m.requestNumber, entry.request_id],
+    [m.address, entry.ip],
+    [m.databaseUser, entry.db_user],
+    [m.meta, entry.meta === null ? null : JSON.stringify(entry.meta)],
+  ];
+  return (
+    <div class="entry-detail">
+      {changes.length > 0 && (
+        <table class="table inner">
+          <thead>
+            <tr>
+              <th scope="col">{m.field}</th>
+              <th scope="col">{m.before}</th>
+              <th scope="col">{m.after}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {changes.map(({ field, before, after }) => (
+              <tr key={field}>
+                <th scope="row" class="mono">{field}</th>
+                <td class="before">{valueText(before)}</td>
+                <td class="after">{valueText(after)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+      <dl class="facts">
+        {facts.map(([name, value]) => value !== null && (
+          <div class="fact" key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </div>
+  );
+}

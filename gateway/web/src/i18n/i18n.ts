@@ -1,0 +1,102 @@
+// The language of the page and what depends on it: the catalog, labels from the registry, numbers and dates.
+import { computed, signal } from '@preact/signals';
+import type { Label } from '../api/types';
+import type { Problem } from '../api/request';
+import { recall, remember } from '../storage';
+import { type Catalog, en } from './en';
+import { errors } from './errors';
+import { ko } from './ko';
+
+export type Language = 'en' | 'ko';
+
+const KEY = 'opsadmin-language';
+const catalogs: Record<Language, Catalog> = { en, ko };
+
+export const language = signal<Language>(firstLanguage());
+export const msg = computed<Catalog>(() => catalogs[language.value]);
+
+function firstLanguage(): Language {
+  return (recall(KEY) ?? navigator.language).startsWith('ko') ? 'ko' : 'en';
+}
+
+export function chooseLanguage(next: Language): void {
+  language.value = next;
+  remember(KEY, next);
+}
+
+export function label(text: Label | null | undefined, fallback: string): string {
+  return text?.[language.value] || text?.en || fallback;
+}
+
+/** The sentence for a problem: ours by its code, else what the server said. */
+export function problemText(problem: Problem): string {
+  if (problem.code === 'OFFLINE') return msg.value.offlineText;
+  const known = (errors as Record<string, Label>)[problem.code];
+  return known ? known[language.value] : problem.detail || problem.title || msg.value.unexpected;
+}
+
+interface Formats {
+  integer: Intl.NumberFormat;
+  percent: Intl.NumberFormat;
+  dateTime: Intl.DateTimeFormat;
+  full: Intl.DateTimeFormat;
+  time: Intl.DateTimeFormat;
+  day: Intl.DateTimeFormat;
+  longDay: Intl.DateTimeFormat;
+}
+
+const formats = computed<Formats>(() => {
+  const tag = language.value === 'ko' ? 'ko-KR' : 'en-GB';
+  return {
+    integer: new Intl.NumberFormat(tag, { maximumFractionDigits: 0 }),
+    percent: new Intl.NumberFormat(tag, { style: 'percent', maximumFractionDigits: 0 }),
+    dateTime: new Intl.DateTimeFormat(tag, { year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' }),
+    full: new Intl.DateTimeFormat(tag, { dateStyle: 'full', timeStyle: 'long' }),
+    time: new Intl.DateTimeFormat(tag, { hour: '2-digit', minute: '2-digit', second: '2-digit' }),
+    day: new Intl.DateTimeFormat(tag, { month: 'short', day: 'numeric', timeZone: 'UTC' }),
+    longDay: new Intl.DateTimeFormat(tag, { year: 'numeric', month: 'short', day: 'numeric', weekday: 'short', timeZone: 'UTC' }),
+  };
+});
+
+const decimals = new Map<string, Intl.NumberFormat>();
+
+/** Formats a decimal given as text with all its digits; it is never turned into a double. */
+export function formatDecimal(value: string): string {
+  const fraction = value.split('.')[1]?.length ?? 0;
+  const key = `${language.value} ${fraction}`;
+  let format = decimals.get(key);
+  if (!format) {
+    const digits = Math.min(fraction, 20);
+    format = new Intl.NumberFormat(language.value === 'ko' ? 'ko-KR' : 'en-GB', {
+      minimumFractionDigits: digits,
+      maximumFractionDigits: digits,
+    });
+    decimals.set(key, format);
+  }
+  return /^-?\d+(\.\d+)?$/.test(value) ? format.format(value as Intl.StringNumericLiteral) : value;
+}
+
+export const formatInteger = (value: number) => formats.value.integer.format(value);
+export const formatPercent = (value: number) => formats.value.percent.format(value);
+export const formatDateTime = (iso: string) => moment(formats.value.dateTime, iso);
+export const formatFull = (iso: string) => moment(formats.value.full, iso);
+export const formatTime = (iso: string) => moment(formats.value.time, iso);
+
+// Intl throws for what is no date, and a date may come from the address bar.
+function moment(format: Intl.DateTimeFormat, iso: string): string {
+  const date = new Date(iso);
+  return Number.isNaN(date.getTime()) ? iso : format.format(date);
+}
+
+/** A calendar day (`2026-11-22`) is no moment: it is formatted as it is, in no zone. */
+export const formatDay = (day: string) => moment(formats.value.day, `${day}T00:00:00Z`);
+export const formatLongDay = (day: string) => moment(formats.value.longDay, `${day}T00:00:00Z`);
+
+/** A duration such as 0:40 or 1:02:05. */
+export function formatDuration(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  const two = (n: number) => String(n).padStart(2, '0');
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor(seconds / 60) % 60;
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
+}

@@ -1,0 +1,149 @@
+// One job, live: asked each second while it moves, not while the page is hidden, and no more once it has ended.
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { Link } from 'wouter-preact';
+import type { Job } from '../api/types';
+import { useQuery } from '../api/use-query';
+import { formatDuration, formatFull, formatInteger, formatPercent, label, msg } from '../i18n/i18n';
+import { call } from '../sql/sql';
+import { CopySql } from '../ui/CopySql';
+import { Icon } from '../ui/Icon';
+import { Page } from '../ui/Page';
+import { ProblemNotice, ProblemView, Skeleton } from '../ui/states';
+import { isActive, shareDone, timeLeft, timeTaken } from './job';
+import { JobProgress } from './JobProgress';
+import { JobStateChip } from './JobStateChip';
+
+const paceOfJob = (job: Job) => (isActive(job.state) ? 1000 : null);
+
+export function JobDetail({ id }: { id: string }) {
+  const m = msg.value;
+  const query = useQuery<Job>(`/jobs/${encodeURIComponent(id)}`, paceOfJob);
+  const job = query.data;
+  const name = job ? `${label(job.label, job.name)} · ${m.job(id)}` : m.job(id);
+  // The id comes from the address; only a number may become SQL.
+  const sql = /^\d+$/.test(id) ? [call('get_job', { id })] : [];
+  return (
+    <Page
+      title={name}
+      aside={job && <JobStateChip state={job.state} />}
+      actions={sql.length > 0 && <CopySql calls={sql} />}
+    >
+      {query.problem && job === undefined ? <ProblemView problem={query.problem} onRetry={query.reload} />
+        : job === undefined ? <Skeleton lines={6} />
+        : (
+          <>
+            {query.problem && <ProblemNotice problem={query.problem} title={m.staleNotice} />}
+            <JobBody job={job} />
+          </>
+        )}
+    </Page>
+  );
+}
+
+function JobBody({ job }: { job: Job }) {
+  const m = msg.value;
+  const left = timeLeft(job, Date.now());
+  const took = timeTaken(job);
+  return (
+    <>
+      <Announcer job={job} />
+      {job.error !== null && (
+        <div class="notice bad">
+          <Icon name="warning" />
+          <div><p><strong>{m.jobError}</strong></p><p lang="en">{job.error}</p></div>
+        </div>
+      )}
+      {job.wait_reason !== null && (
+        <div class="notice">
+          <div><p><strong>{m.waitReason}</strong></p><p lang="en">{job.wait_reason}</p></div>
+        </div>
+      )}
+      <section class="panel" aria-label={m.progress}>
+        <JobProgress job={job} large />
+        <dl class="figures">
+          <Figure name={m.changed} value={formatInteger(job.changed)} />
+          <Figure name={m.skipped} value={formatInteger(job.skipped)} />
+          <Figure name={m.failed} value={formatInteger(job.failed)} bad={job.failed > 0} />
+          <Figure name={m.rate} value={job.rate === null ? '—' : m.ratePerSecond(formatInteger(job.rate))} />
+          {took === null
+            ? <Figure name={m.eta} value={left === null ? '—' : formatDuration(left)} />
+            : <Figure name={m.took} value={formatDuration(took)} />}
+        </dl>
+      </section>
+      <div class="columns">
+        <section class="panel">
+          <h2>{m.details}</h2>
+          <dl class="facts">
+            <Fact name={m.target}><span class="mono">{job.target}</span></Fact>
+            <Fact name={m.selection}>{job.selection_summary ?? '—'}</Fact>
+            {job.tenant && <Fact name={m.tenant}>{job.tenant.name}</Fact>}
+            <Fact name={m.startedBy}>{job.actor_name ?? '—'}</Fact>
+            <Fact name={m.parameters}><Params params={job.params} /></Fact>
+          </dl>
+          <Link href={`/audit?job=${job.id}`} class="button">
+            <Icon name="audit" />
+            {m.showAuditOfJob}
+          </Link>
+        </section>
+        <section class="panel">
+          <h2>{m.timeline}</h2>
+          <dl class="facts">
+            <Fact name={m.created}><Moment at={job.created_at} /></Fact>
+            <Fact name={m.started}><Moment at={job.started_at} /></Fact>
+            <Fact name={m.finished}><Moment at={job.finished_at} /></Fact>
+          </dl>
+        </section>
+      </div>
+    </>
+  );
+}
+
+/** Reads out the state and each quarter of the way, not every second. */
+function Announcer({ job }: { job: Job }) {
+  const m = msg.value;
+  const quarter = Math.floor((shareDone(job) ?? 0) * 4) / 4;
+  const [text, setText] = useState('');
+  const first = useRef(true);
+  useEffect(() => {
+    if (first.current) first.current = false;
+    else setText(`${m.states[job.state]}, ${formatPercent(quarter)}`);
+  }, [job.state, quarter]);
+  return <p class="visually-hidden" role="status">{text}</p>;
+}
+
+function Figure({ name, value, bad }: { name: string; value: string; bad?: boolean }) {
+  return (
+    <div class="figure">
+      <dt>{name}</dt>
+      <dd class={bad ? 'bad-text' : ''}>{value}</dd>
+    </div>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: ComponentChildren }) {
+  return (
+    <div class="fact">
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+function Moment({ at }: { at: string | null }) {
+  return at === null ? <>—</> : <time dateTime={at}>{formatFull(at)}</time>;
+}
+
+function Params({ params }: { params: Job['params'] }) {
+  const entries = Object.entries(params ?? {});
+  if (entries.length === 0) return <>{msg.value.none}</>;
+  return (
+    <ul class="plain-list">
+      {entries.map(([key, value]) => (
+        <li key={key}>
+          <span class="mono">{key}</span> = <span class="mono">{typeof value === 'string' ? value : JSON.stringify(value)}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}

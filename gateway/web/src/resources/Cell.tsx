@@ -1,0 +1,37 @@
+// One value of a row, drawn by the type of its column.
+import type { ColumnType } from '../api/types';
+import { formatDateTime, formatDecimal, formatFull, formatLongDay, msg } from '../i18n/i18n';
+import { Icon } from '../ui/Icon';
+
+export function isNumeric(type: ColumnType): boolean {
+  return type === 'integer' || type === 'bigint' || type === 'numeric';
+}
+
+export function Cell({ value, type, isKey }: { value: unknown; type: ColumnType; isKey: boolean }) {
+  const m = msg.value;
+  if (value === null || value === undefined) {
+    return <span class="muted"><span aria-hidden="true">—</span><span class="visually-hidden">{m.empty}</span></span>;
+  }
+  const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+  // A key is a name, not an amount: its digits are not grouped.
+  if (isKey) return <span class="key">{text}</span>;
+  switch (type) {
+    case 'boolean':
+      return value === true
+        ? <span class="flag on"><Icon name="check" />{m.yes}</span>
+        : <span class="flag">{m.no}</span>;
+    case 'integer':
+    case 'bigint':
+    case 'numeric':
+      return <>{formatDecimal(text)}</>;
+    case 'timestamptz':
+      return <time dateTime={text} title={formatFull(text)}>{formatDateTime(text)}</time>;
+    case 'date':
+      return <time dateTime={text}>{formatLongDay(text)}</time>;
+    case 'jsonb':
+    case 'uuid':
+      return <span class="mono ellipsis" title={text}>{text}</span>;
+    default:
+      return <span class="ellipsis" title={text}>{text}</span>;
+  }
+}

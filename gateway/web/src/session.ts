@@ -1,0 +1,59 @@
+// Who is signed in, and what the registry shows to that person. It mirrors GET /me and GET /resources;
+// permissions are used only to leave out what the database would refuse anyway.
+import { signal } from '@preact/signals';
+import { Problem, request } from './api/request';
+import type { Me, Resource } from './api/types';
+
+export type Session =
+  | { state: 'unknown' }
+  | { state: 'failed'; problem: Problem }
+  | { state: 'out'; expired: boolean }
+  | { state: 'in'; me: Me; resources: Resource[] };
+
+export const session = signal<Session>({ state: 'unknown' });
+
+/** Counts the changes of tenant: what was read before belongs to another tenant. */
+export const tenantTurn = signal(0);
+
+export async function loadSession(): Promise<void> {
+  try {
+    const me = (await request<Me>('GET', '/me')).body;
+    const resources = needsTenant(me)
+      ? []
+      : (await request<{ resources: Resource[] }>('GET', '/resources')).body.resources;
+    session.value = { state: 'in', me, resources };
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    session.value = error.status === 401 ? { state: 'out', expired: false } : { state: 'failed', problem: error };
+  }
+}
+
+export async function signIn(email: string, password: string): Promise<void> {
+  await request('POST', '/session', { body: { email, password } });
+  await loadSession();
+}
+
+export async function signOut(): Promise<void> {
+  await request('DELETE', '/session');
+  session.value = { state: 'out', expired: false };
+}
+
+export async function chooseTenant(tenant: string | null, reason: string | null): Promise<void> {
+  await request('PUT', '/session/tenant', { body: { tenant, reason } });
+  await loadSession();
+  tenantTurn.value += 1;
+}
+
+/** The server no longer knows the session; whoever was signed in comes back to the same address. */
+export function expire(): void {
+  if (session.value.state === 'in') session.value = { state: 'out', expired: true };
+}
+
+/** On the partner site nothing can be read before a tenant is chosen. */
+export function needsTenant(me: Me): boolean {
+  return me.site === 'partner' && me.tenant === null;
+}
+
+export function can(me: Me, permission: string): boolean {
+  return me.permissions.includes('*') || me.permissions.includes(permission);
+}

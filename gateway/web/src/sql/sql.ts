@@ -1,0 +1,26 @@
+// The text behind "Copy as SQL": the same call that the page made, for psql.
+// It never holds a session token; values are quoted as PostgreSQL's quote_literal does.
+
+/** Quotes a value as a string literal, safe whatever standard_conforming_strings says. */
+export function literal(value: string | null): string {
+  if (value === null) return 'NULL';
+  const quoted = value.replaceAll("'", "''");
+  return value.includes('\\') ? `E'${quoted.replaceAll('\\', '\\\\')}'` : `'${quoted}'`;
+}
+
+export function jsonLiteral(value: unknown): string {
+  return value === null || value === undefined ? 'NULL' : `${literal(JSON.stringify(value))}::jsonb`;
+}
+
+/** One call in named notation; `args` are SQL texts already, absent ones are left out. */
+export function call(name: string, args: Record<string, string | undefined>): string {
+  const given = Object.entries(args).filter((entry) => entry[1] !== undefined);
+  const list = given.map(([key, text]) => `${key} => ${text}`);
+  return `SELECT opsadmin.${name}(${list.join(', ')});`;
+}
+
+/** A whole transaction: bind the context as the actor, make the calls, commit. */
+export function transaction(email: string, tenant: string | null, calls: readonly string[]): string {
+  const begin = `SELECT opsadmin.begin_as(${literal(email)}, ${literal(tenant)}, 'copied from the page');`;
+  return ['BEGIN;', begin, ...calls, 'COMMIT;', ''].join('\n');
+}

@@ -1,0 +1,51 @@
+// Previous and Next over cursors. The cursor of the page shown is in the URL; the way back is in the
+// history entry, so the browser's own Back and a reload both keep it.
+import { useHistoryState } from 'wouter-preact/use-browser-location';
+import { useLocation } from 'wouter-preact';
+import { formatInteger, msg } from '../i18n/i18n';
+import { Icon } from './Icon';
+import { address, useQueryParams } from './url';
+
+interface Trail {
+  back: string[];
+}
+
+export function Pager({ next, busy }: { next: string | null; busy: boolean }) {
+  const [path, navigate] = useLocation();
+  const query = useQueryParams();
+  const cursor = query.get('cursor') ?? '';
+  const back = useHistoryState<Trail | null>()?.back ?? [];
+  const m = msg.value;
+
+  const go = (to: string, trail: string[]) => {
+    const params = new URLSearchParams(query);
+    if (to === '') params.delete('cursor');
+    else params.set('cursor', to);
+    navigate(address(path, params), { state: { back: trail } });
+  };
+  // A link to a later page carries no way back: then Previous leads to the beginning.
+  const lost = cursor !== '' && back.length === 0;
+  if (cursor === '' && next === null) return null;
+  return (
+    <nav class="pager" aria-label={m.pageNumber(formatInteger(back.length + 1))}>
+      <button
+        type="button"
+        class="button"
+        disabled={cursor === ''}
+        onClick={() => go(back.at(-1) ?? '', back.slice(0, -1))}
+      >
+        <Icon name="chevronLeft" />
+        {lost ? m.firstPage : m.previous}
+      </button>
+      <button
+        type="button"
+        class="button"
+        disabled={next === null || busy}
+        onClick={() => next !== null && go(next, [...back, cursor])}
+      >
+        {m.next}
+        <Icon name="chevronRight" />
+      </button>
+    </nav>
+  );
+}

@@ -1,0 +1,59 @@
+// Small pure parts: job arithmetic, audit differences, KPI changes, and the way back after sign-in.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { changesOf } from '../src/audit/diff';
+import { daysBefore, niceTop, parseRange, todayOf } from '../src/dashboard/kpi';
+import { shareDone, timeLeft } from '../src/jobs/job';
+import { safeNext } from '../src/sign-in/next';
+import { siteOfPath } from '../src/site-of-path';
+
+test('the share of a job is unknown before it is planned, and whole when it is done', () => {
+  assert.equal(shareDone({ state: 'PENDING', total: null, processed: 0 }), null);
+  assert.equal(shareDone({ state: 'RUNNING', total: 200, processed: 50 }), 0.25);
+  assert.equal(shareDone({ state: 'DONE', total: 0, processed: 0 }), 1);
+});
+
+test('only a moving job has time left', () => {
+  const eta = '2026-11-22T10:00:40Z';
+  assert.equal(timeLeft({ state: 'RUNNING', eta }, Date.parse('2026-11-22T10:00:00Z')), 40_000);
+  assert.equal(timeLeft({ state: 'DONE', eta }, 0), null);
+});
+
+test('an update shows the fields that differ, an insert all of them', () => {
+  assert.deepEqual(changesOf({ before: { price: 100, name: 'a' }, after: { price: 90, name: 'a' } }),
+    [{ field: 'price', before: 100, after: 90 }]);
+  assert.deepEqual(changesOf({ before: null, after: { id: 1 } }), [{ field: 'id', before: undefined, after: 1 }]);
+});
+
+test('days are counted by the calendar', () => {
+  assert.equal(daysBefore('2026-03-01', 1), '2026-02-28');
+  assert.equal(daysBefore('2026-11-22', 13), '2026-11-09');
+  assert.equal(parseRange('30'), 30);
+  assert.equal(parseRange('31'), 14);
+});
+
+test('a change is relative to yesterday, and unknown after a day of zero', () => {
+  const series = { kpi: 'orders', label: { en: '', ko: '' }, unit: 'count' as const, values: ['0', '50', '60'], final: [] };
+  const days = ['2026-11-20', '2026-11-21', '2026-11-22'];
+  assert.deepEqual(todayOf(series, { today: '2026-11-22', days }), { value: '60', yesterday: '50', change: 0.2 });
+  assert.equal(todayOf(series, { today: '2026-11-21', days })?.change, null);
+  assert.equal(todayOf(series, { today: '2026-11-23', days }), null);
+});
+
+test('the scale ends at a round number', () => {
+  assert.equal(niceTop(0), 1);
+  assert.equal(niceTop(173), 200);
+  assert.equal(niceTop(2100), 2500);
+});
+
+test('sign-in leads back only inside the site', () => {
+  assert.equal(safeNext('/jobs/12?x=1'), '/jobs/12?x=1');
+  for (const next of [null, '', '//evil.example', '/\\evil.example', 'https://evil.example', '/sign-in?next=/']) {
+    assert.equal(safeNext(next), '/');
+  }
+});
+
+test('the site is read from the path', () => {
+  assert.equal(siteOfPath('/partner/jobs'), 'partner');
+  assert.equal(siteOfPath('/partners'), 'internal');
+});
