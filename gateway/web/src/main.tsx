@@ -16,6 +16,7 @@ import { NotFound } from './shell/NotFound';
 import { Shell } from './shell/Shell';
 import { SignIn } from './sign-in/SignIn';
 import { base } from './site';
+import { ErrorBoundary } from './ui/ErrorBoundary';
 import { ProblemView, Skeleton } from './ui/states';
 import { Toasts } from './ui/toast';
 import { address, useQueryParams } from './ui/url';
@@ -23,11 +24,13 @@ import { address, useQueryParams } from './ui/url';
 function App() {
   return (
     <Router base={base}>
-      <Switch>
-        <Route path="/sign-in"><SignIn /></Route>
-        <Route path="/invitation"><Invitation /></Route>
-        <Route><SignedIn /></Route>
-      </Switch>
+      <ErrorBoundary>
+        <Switch>
+          <Route path="/sign-in"><SignIn /></Route>
+          <Route path="/invitation"><Invitation /></Route>
+          <Route><SignedIn /></Route>
+        </Switch>
+      </ErrorBoundary>
       <Toasts />
     </Router>
   );

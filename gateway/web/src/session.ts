@@ -1,8 +1,9 @@
 // Who is signed in, and what the registry shows to that person. It mirrors GET /me and GET /resources;
 // permissions are used only to leave out what the database would refuse anyway.
 import { signal } from '@preact/signals';
-import { Problem, request } from './api/request';
+import { onSessionEnd, Problem, request } from './api/request';
 import type { Me, Resource } from './api/types';
+import { dropFromAddress } from './ui/url';
 
 export type Session =
   | { state: 'unknown' }
@@ -41,13 +42,15 @@ export async function signOut(): Promise<void> {
 export async function chooseTenant(tenant: string | null, reason: string | null): Promise<void> {
   await request('PUT', '/session/tenant', { body: { tenant, reason } });
   await loadSession();
+  // A cursor belongs to the rows of the tenant before.
+  dropFromAddress('cursor');
   tenantTurn.value += 1;
 }
 
-/** The server no longer knows the session; whoever was signed in comes back to the same address. */
-export function expire(): void {
+// Whoever was signed in comes back to the same address after signing in again.
+onSessionEnd(() => {
   if (session.value.state === 'in') session.value = { state: 'out', expired: true };
-}
+});
 
 /** On the partner site nothing can be read before a tenant is chosen. */
 export function needsTenant(me: Me): boolean {

@@ -38,6 +38,12 @@ interface Options {
 }
 
 let csrfToken: string | undefined;
+let sessionEnded = () => {};
+
+/** Names the one who wants to know that the server does not know the session any more. */
+export function onSessionEnd(handler: () => void): void {
+  sessionEnded = handler;
+}
 
 /** Sends one request; a stale CSRF token (the session was renewed in another tab) is renewed once. */
 export async function request<T>(method: Method, path: string, options: Options = {}): Promise<Answer<T>> {
@@ -78,7 +84,11 @@ async function send<T>(method: Method, path: string, options: Options): Promise<
   if (response.status === 304) {
     return { body: undefined as T, etag: options.etag, unchanged: true };
   }
-  if (!response.ok) throw problemOf(response, parse(text));
+  if (!response.ok) {
+    const problem = problemOf(response, parse(text));
+    if (response.status === 401 && path !== '/session') sessionEnded();
+    throw problem;
+  }
   return {
     body: (text === '' ? undefined : parse(text)) as T,
     etag: response.headers.get('ETag') ?? undefined,

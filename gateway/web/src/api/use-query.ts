@@ -1,7 +1,6 @@
 // Reads one GET path for a component and, where asked to, reads it again and again:
 // not while the page is hidden, and without a body where nothing has changed.
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import { expire } from '../session';
 import { type Answer, Problem, request } from './request';
 
 export interface Query<T> {
@@ -46,10 +45,6 @@ export function useQuery<T>(path: string | null, every?: (data: T) => number | n
         setSettled({ path, data: last?.body, problem: undefined });
       } catch (error) {
         if (abort.signal.aborted || !(error instanceof Problem)) return;
-        if (error.status === 401) {
-          expire();
-          return;
-        }
         failures += 1;
         setSettled({ path, data: last?.body, problem: error });
       }

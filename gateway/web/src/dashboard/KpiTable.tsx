@@ -4,7 +4,7 @@ import { formatDecimal, formatLongDay, label, msg } from '../i18n/i18n';
 
 export function KpiTable({ report }: { report: KpiReport }) {
   const m = msg.value;
-  const title = m.days(report.days.length);
+  const title = `${m.table}, ${m.days(report.days.length)}`;
   return (
     <div class="table-frame" role="region" aria-label={title} tabIndex={0}>
       <table class="table">

@@ -125,12 +125,12 @@ export function ActionDialog({ resource, action, selection, size, sizeText, filt
             </label>
           )}
         </div>
-        <footer class="dialog-foot">
+        <div class="dialog-foot">
           <CopySql calls={sql} />
           <span class="grow" />
           <button type="button" class="button" onClick={onClose}>{m.cancel}</button>
           <button type="submit" class="button primary" disabled={busy}>{busy ? m.starting : m.start}</button>
-        </footer>
+        </div>
       </form>
     </Dialog>
   );

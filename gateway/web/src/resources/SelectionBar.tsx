@@ -50,7 +50,7 @@ export function SelectionBar({ resource, page, more, selection, matching, countT
             {label(action.label, action.name)}
           </button>
         ))}
-        <button type="button" class="button" onClick={() => onSelection(nothing)}>{m.clearSelection}</button>
+        <button type="button" class="button quiet" onClick={() => onSelection(nothing)}>{m.clearSelection}</button>
       </div>
     </section>
   );

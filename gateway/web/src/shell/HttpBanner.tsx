@@ -11,12 +11,12 @@ export function HttpBanner() {
     shown.value = false;
   };
   return (
-    <div class="banner quiet" role="note">
+    <aside class="banner quiet" aria-label={msg.value.connection}>
       <Icon name="lockOpen" />
       <span>{msg.value.plainHttp}</span>
       <button type="button" class="icon-button" aria-label={msg.value.dismiss} onClick={dismiss}>
         <Icon name="close" />
       </button>
-    </div>
+    </aside>
   );
 }

@@ -4,6 +4,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { useLocation } from 'wouter-preact';
 import type { Me, Resource } from '../api/types';
 import { msg } from '../i18n/i18n';
+import { tenantTurn } from '../session';
 import { Icon } from '../ui/Icon';
 import { HttpBanner } from './HttpBanner';
 import { Sidebar } from './Sidebar';
@@ -18,7 +19,7 @@ export function Shell({ me, resources, children }: { me: Me; resources: Resource
   useEffect(() => {
     drawer.current?.close();
     scrollTo(0, 0);
-  }, [path]);
+  }, [path, tenantTurn.value]);
 
   return (
     <div class="shell">
@@ -28,7 +29,7 @@ export function Shell({ me, resources, children }: { me: Me; resources: Resource
       }}>
         {m.skipToContent}
       </a>
-      <div class="sidebar"><Sidebar me={me} resources={resources} /></div>
+      <header class="sidebar"><Sidebar me={me} resources={resources} /></header>
       <header class="topbar">
         <button type="button" class="icon-button" aria-label={m.openMenu} onClick={() => drawer.current?.showModal()}>
           <Icon name="menu" />

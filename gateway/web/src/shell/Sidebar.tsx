@@ -61,14 +61,10 @@ function Account({ me }: { me: Me }) {
   };
   return (
     <div class="account">
-      <button
-        type="button"
-        class="account-button"
-        aria-label={m.account(me.actor.display_name)}
-        {...{ popovertarget: id }}
-      >
+      <button type="button" class="account-button" {...{ popovertarget: id }}>
         <span class="avatar" aria-hidden="true">{[...me.actor.display_name][0] ?? '?'}</span>
         <span class="account-name">
+          <span class="visually-hidden">{m.account}</span>
           <span class="ellipsis">{me.actor.display_name}</span>
           <span class="ellipsis muted small">{me.actor.email}</span>
         </span>

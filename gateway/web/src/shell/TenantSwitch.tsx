@@ -58,10 +58,10 @@ export function ActingBanner({ me }: { me: Me }) {
     }
   };
   return (
-    <div class="banner acting" role="note">
+    <aside class="banner acting" aria-label={m.tenant}>
       <Icon name="tenant" />
       <span><strong>{m.actingIn(me.tenant.name)}</strong> {m.actingNote}</span>
       <button type="button" class="button small" disabled={busy} onClick={() => void leave()}>{m.leaveTenant}</button>
-    </div>
+    </aside>
   );
 }
