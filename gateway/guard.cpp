@@ -106,17 +106,16 @@ void read_fields(Head &head) {
 Head read_head(std::string_view raw) {
   if (raw.size() > max_head_size) refuse("the head is too large");
   if (!raw.ends_with("\r\n\r\n")) refuse("the head is malformed");
-  raw.remove_suffix(4);
+  raw.remove_suffix(2);
   Head head;
-  bool first = true;
-  for (auto line : split(raw, '\n')) {
-    if (line.ends_with('\r')) line.remove_suffix(1);
+  for (bool first = true; !raw.empty(); first = false) {
+    const auto line = raw.substr(0, raw.find("\r\n"));
+    raw.remove_prefix(line.size() + 2);
     if (std::any_of(line.begin(), line.end(), is_control)) refuse("the head holds a control character");
     if (first)
       read_request_line(line, head);
     else
       read_header(line, head);
-    first = false;
     if (head.headers.size() > max_headers) refuse("there are too many headers");
   }
   read_length(head.headers, head);

@@ -18,11 +18,11 @@ constexpr auto acquire_time = std::chrono::seconds(5);
 constexpr milliseconds first_pause{50};
 constexpr milliseconds longest_pause{2000};
 
-// Notices, without a round trip, that the server closed the connection while it lay idle.
-bool still_alive(PgConnection &connection) {
+// Notices, without a round trip, that the server closed the connection while it lay idle: there is nothing else
+// that it would send unasked and that is worth keeping the connection for.
+bool still_alive(const PgConnection &connection) {
   pollfd item{PQsocket(connection.conn), POLLIN, 0};
-  if (::poll(&item, 1, 0) != 0) PQconsumeInput(connection.conn);
-  return PQstatus(connection.conn) == CONNECTION_OK;
+  return ::poll(&item, 1, 0) == 0;
 }
 
 }  // namespace

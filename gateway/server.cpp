@@ -214,7 +214,8 @@ void HttpServer::handle(httplib::Response &response, const httplib::ContentReade
     reply = handler_(exchange.request);
   }
   exchange.sqlstate = reply.sqlstate;
-  exchange.close = exchange.body_unread || !exchange.head.keep_alive || stopping_ ||
+  // After chunks the connection is done: the library forgives too much in them to trust what follows.
+  exchange.close = exchange.body_unread || exchange.head.chunked || !exchange.head.keep_alive || stopping_ ||
                    exchange.connection->requests >= max_requests_per_connection;
   response.status = reply.status;
   for (const auto &[name, value] : reply.headers) response.headers.emplace(name, value);

@@ -1,0 +1,11 @@
+// The HTTP tests, in one process and one after the other: the last ones stop PostgreSQL under all of them.
+import './routes.mjs';
+import './input.mjs';
+import './session.mjs';
+import './tenant.mjs';
+import './malformed.mjs';
+import './static.mjs';
+import './command.mjs';
+import './load.mjs';
+import './outage.mjs';
+import './throttle.mjs';

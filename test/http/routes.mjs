@@ -1,0 +1,247 @@
+// Every route once, with its shape.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import {
+  Gateway, Session, assertHeaders, assertJson, day, env, integerText, nullable, oneOf, text, time, until,
+} from './lib.mjs';
+
+const anything = () => true;
+const label = { en: text, ko: text };
+const tenant = { id: integerText, slug: text, name: text, time_zone: text };
+const shortTenant = { slug: text, name: text };
+
+const me = {
+  actor: { id: integerText, email: text, display_name: text },
+  site: oneOf('internal', 'partner'),
+  tenant: nullable(tenant),
+  tenants: [shortTenant],
+  permissions: [text],
+  expires_at: time,
+};
+
+const resources = {
+  resources: [{
+    name: text,
+    label,
+    key: text,
+    columns: [{
+      name: text,
+      label,
+      type: oneOf('bigint', 'integer', 'numeric', 'text', 'boolean', 'timestamptz', 'date', 'jsonb', 'uuid'),
+      list: 'boolean',
+      filter: 'boolean',
+      sort: 'boolean',
+      search: 'boolean',
+    }],
+    verbs: [text],
+    actions: [{ name: text, label, params: [anything] }],
+  }],
+};
+
+const job = {
+  id: integerText,
+  name: text,
+  label,
+  actor_name: nullable(text),
+  tenant: nullable(shortTenant),
+  target: text,
+  selection_summary: text,
+  params: (value) => typeof value === 'object',
+  state: oneOf('PENDING', 'PLANNING', 'RUNNING', 'PAUSED', 'DONE', 'FAILED', 'CANCELLED'),
+  total: nullable('number'),
+  processed: 'number',
+  changed: 'number',
+  skipped: 'number',
+  failed: 'number',
+  error: nullable(text),
+  wait_reason: nullable(text),
+  rate: nullable('number'),
+  eta: nullable(time),
+  created_at: time,
+  started_at: nullable(time),
+  finished_at: nullable(time),
+};
+
+const auditEntry = {
+  id: integerText,
+  created_at: time,
+  tenant: nullable(shortTenant),
+  actor_name: nullable(text),
+  db_user: text,
+  site: nullable(oneOf('internal', 'partner')),
+  ip: nullable(text),
+  method: nullable(text),
+  path: nullable(text),
+  request_id: nullable(text),
+  job_id: nullable(integerText),
+  action: nullable(text),
+  target: nullable(text),
+  target_pk: anything,
+  op: nullable(oneOf('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')),
+  before: anything,
+  after: anything,
+  meta: anything,
+};
+
+const list = (row) => ({
+  rows: [row],
+  next: nullable(text),
+  prev: nullable(text),
+  count: { value: nullable('number'), kind: oneOf('exact', 'capped', 'estimated', 'none') },
+});
+
+const kpi = {
+  today: day,
+  days: [day],
+  series: [{ kpi: text, label, unit: oneOf('count', 'money'), values: [text], final: ['boolean'] }],
+  computed_at: nullable(time),
+};
+
+const etag = /^"[0-9a-f]{32}"$/;
+
+// An answer with a tag, whose value is not known beforehand.
+function assertTagged(answer, shape) {
+  assert.match(answer.headers.etag, etag);
+  return assertJson(answer, 200, shape, { etag: answer.headers.etag });
+}
+
+describe('routes', () => {
+  let gateway;
+  let session;
+  before(async () => {
+    gateway = await Gateway.start();
+    session = await Session.signIn(gateway, 'internal');
+  });
+  after(() => gateway.stop());
+
+  test('GET /me tells who is signed in and hands out the CSRF token', async () => {
+    const answer = await session.get('/me');
+    const body = assertJson(answer, 200, me, { 'x-csrf-token': session.csrf });
+    assert.equal(body.actor.email, env.internal.email);
+    assert.equal(body.site, 'internal');
+    assert.equal(body.tenant, null);
+  });
+
+  test('PUT /session/tenant chooses a tenant and leaves it again', async () => {
+    const chosen = assertJson(await session.send('PUT', '/session/tenant', { tenant: env.slug, reason: 'a test' }), 200, me);
+    assert.equal(chosen.tenant.slug, env.slug);
+    assert.equal(JSON.parse((await session.get('/me')).text).tenant.slug, env.slug);
+    const left = assertJson(await session.send('PUT', '/session/tenant', { tenant: null, reason: 'done' }), 200, me);
+    assert.equal(left.tenant, null);
+  });
+
+  test('GET /resources lists what may be read', async () => {
+    const body = assertJson(await session.get('/resources'), 200, resources);
+    const product = body.resources.find((resource) => resource.name === 'product');
+    assert.equal(product.key, 'id');
+    assert.ok(product.actions.some((action) => action.name === 'discount'));
+  });
+
+  test('GET /resources/{resource}/rows gives a page of rows, with 64-bit integers and numerics as text', async () => {
+    const body = assertTagged(await session.get('/resources/product/rows?page_size=3&sort=-price'), list((row) => typeof row === 'object'));
+    assert.equal(body.rows.length, 3);
+    for (const row of body.rows) {
+      assert.ok(integerText(row.id));
+      assert.match(row.price, /^\d+\.\d\d$/);
+      assert.equal(typeof row.stock, 'number');
+      assert.equal(typeof row.is_public, 'boolean');
+    }
+    const following = await session.get(`/resources/product/rows?page_size=3&sort=-price&cursor=${encodeURIComponent(body.next)}`);
+    const ids = assertTagged(following, list(anything)).rows.map((row) => row.id);
+    assert.ok(body.rows.every((row) => !ids.includes(row.id)));
+  });
+
+  test('GET /resources/{resource}/rows takes a filter and a search', async () => {
+    const filter = encodeURIComponent(JSON.stringify({ and: [{ column: 'price', op: '>=', value: 1000 }] }));
+    const body = assertTagged(await session.get(`/resources/product/rows?filter=${filter}&search=a`), list(anything));
+    for (const row of body.rows) assert.ok(Number(row.price) >= 1000);
+  });
+
+  test('GET /resources/{resource}/count counts', async () => {
+    assertJson(await session.get('/resources/product/count'), 200, { value: 'number', kind: oneOf('exact', 'capped') });
+  });
+
+  test('POST /actions/{action}/run starts a job, which GET /jobs and GET /jobs/{id} show', async () => {
+    const { rows } = JSON.parse((await session.get('/resources/product/rows?page_size=1')).text);
+    const answer = await session.send('POST', '/actions/discount/run', {
+      params: { percent: 1.5 },
+      selection: { ids: [rows[0].id] },
+    });
+    assert.equal(answer.status, 202, answer.text);
+    const { job_id: id } = JSON.parse(answer.text);
+    assert.equal(answer.text, `{"job_id":"${id}"}`);
+    const path = `/api/v1/admin/jobs/${id}`;
+    assertHeaders(answer, { 'content-type': 'application/json', 'content-length': String(answer.text.length), location: path });
+
+    const detail = assertTagged(await session.get(`/jobs/${id}`), job);
+    assert.equal(detail.id, id);
+    assert.equal(detail.name, 'discount');
+    assert.deepEqual(detail.params, { percent: 1.5 });
+
+    const jobs = assertJson(await session.get('/jobs?page_size=5'), 200, { rows: [job], next: nullable(text) });
+    assert.ok(jobs.rows.some((row) => row.id === id));
+  });
+
+  test('GET /audit lists entries, all or of one target', async () => {
+    const shape = { rows: [auditEntry], next: nullable(text) };
+    assertJson(await session.get('/audit?page_size=5'), 200, shape);
+    const filter = encodeURIComponent(JSON.stringify({ target: 'shop.product' }));
+    const body = assertJson(await session.get(`/audit?filter=${filter}&page_size=5`), 200, shape);
+    for (const row of body.rows) assert.equal(row.target, 'shop.product');
+  });
+
+  test('GET /kpi gives one value a day', async () => {
+    const body = assertJson(await session.get('/kpi?first_day=2026-01-01&last_day=2026-01-03'), 200, kpi);
+    assert.deepEqual(body.days, ['2026-01-01', '2026-01-02', '2026-01-03']);
+    for (const series of body.series) {
+      assert.equal(series.values.length, 3);
+      assert.equal(series.final.length, 3);
+    }
+    assertJson(await session.get('/kpi'), 200, kpi);
+  });
+
+  test('HEAD gives the headers of GET and no body', async () => {
+    for (const path of ['/me', '/resources', '/resources/product/rows?page_size=2']) {
+      const get = await session.get(path);
+      const head = await session.send('HEAD', path);
+      assert.equal(head.status, 200);
+      assert.equal(head.text, '');
+      for (const answer of [get, head]) {
+        delete answer.headers.date;
+        delete answer.headers['x-request-id'];
+      }
+      assert.deepEqual(head.headers, get.headers);
+    }
+  });
+
+  test('rows and jobs that did not change are answered with 304', async () => {
+    const path = '/resources/product/rows?page_size=2';
+    const first = await session.get(path);
+    for (const tag of [first.headers.etag, `W/${first.headers.etag}`, `"other", ${first.headers.etag}`, '*']) {
+      const again = await session.get(path, { 'if-none-match': tag });
+      assert.equal(again.status, 304);
+      assert.equal(again.text, '');
+      assertHeaders(again, { etag: first.headers.etag });
+    }
+    assert.equal((await session.get(path, { 'if-none-match': '"other"' })).status, 200);
+  });
+
+  test('GET /healthz and /readyz tell the state of the process and of the database', async () => {
+    const alive = assertJson(await gateway.request('GET', '/healthz'), 200, { status: text, version: text });
+    assert.equal(alive.status, 'alive');
+    const ready = assertJson(await gateway.request('GET', '/readyz'), 200, { status: text, version: text, extension: text, internal: text, partner: text });
+    assert.deepEqual(ready, { status: 'ready', version: alive.version, extension: alive.version, internal: 'ready', partner: 'ready' });
+  });
+
+  test('the log has one line for each request, without query string or secrets', async () => {
+    await session.get('/resources/product/rows?search=confidential');
+    const answer = await session.get('/me');
+    const isOurs = (entry) => entry.request_id === answer.headers['x-request-id'];
+    const line = await until('the line of the log', () => gateway.log.find(isOurs));
+    const { time: at, request_id: id, ms, ...rest } = line;
+    assert.ok(time(at) && typeof ms === 'number' && id);
+    assert.deepEqual(rest, { method: 'GET', path: '/api/v1/admin/me', status: 200, site: 'internal' });
+    const whole = JSON.stringify(gateway.log);
+    for (const secret of ['confidential', session.cookie.split('=')[1], session.csrf, env.internal.password]) assert.ok(!whole.includes(secret));
+  });
+});

@@ -1,0 +1,48 @@
+// Which tenant a partner's request works for: the host name says it, or the session.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { Gateway, Session, assertProblem, env, partnerDomain } from './lib.mjs';
+
+describe('tenant', () => {
+  let gateway;
+  let session;
+  before(async () => {
+    gateway = await Gateway.start();
+    session = await Session.signIn(gateway, 'partner');
+  });
+  after(() => gateway.stop());
+
+  const tenantOf = (answer) => JSON.parse(answer.text).tenant?.slug;
+  const host = (slug) => ({ host: `${slug}.${partnerDomain}:${gateway.port}` });
+
+  test('the own subdomain names the tenant, in any case and with or without a port', async () => {
+    for (const headers of [host(env.slug), host(env.slug.toUpperCase()), { host: `${env.slug}.${partnerDomain}` }]) {
+      const answer = await session.get('/me', headers);
+      assert.equal(answer.status, 200, answer.text);
+      assert.equal(tenantOf(answer), env.slug);
+    }
+  });
+
+  test('a foreign tenant and an unknown one get the same 404', async () => {
+    const strip = (answer) => ({ ...JSON.parse(answer.text), instance: undefined });
+    const foreign = await session.get('/me', host(env.otherSlug));
+    const unknown = await session.get('/me', host('nonsense'));
+    const nested = await session.get('/me', host(`x.${env.slug}`));
+    for (const answer of [foreign, unknown, nested]) assertProblem(answer, 'OA404', { detail: true, hint: true });
+    assert.deepEqual(strip(foreign), strip(unknown));
+    assert.deepEqual(strip(nested), strip(unknown));
+  });
+
+  test('without a subdomain the only membership counts', async () => {
+    for (const headers of [{}, { host: partnerDomain }, { host: `${partnerDomain}:${gateway.port}` }]) {
+      const answer = await session.get('/me', headers);
+      assert.equal(answer.status, 200, answer.text);
+      assert.equal(tenantOf(answer), env.slug);
+    }
+  });
+
+  test('the host name does not choose a tenant on the internal site', async () => {
+    const internal = await Session.signIn(gateway, 'internal');
+    assert.equal(tenantOf(await internal.get('/me', host(env.slug))), undefined);
+  });
+});
