@@ -1,6 +1,7 @@
 // The one handler of all routes.
 #include "handler.h"
 
+#include "access_log.h"
 #include "conditional.h"
 #include "parameters.h"
 #include "problem.h"
@@ -61,7 +62,10 @@ Reply Api::handle(const Request &request, const Match &match, const std::string 
   flight.arguments = take_parameters(route, {request, match.path_values, token});
   if (route.caller == Caller::session)
     flight.context = Values{token, tenant_of(request, match.site), request.ip, request.method, request.path, request.id};
-  return shape(request, match, token, run(match.site, flight));
+  Reply reply = shape(request, match, token, run(match.site, flight));
+  if (flight.context && presence_.due(token))
+    reply.afterwards = [this, site = match.site, token] { touch(site, token); };
+  return reply;
 }
 
 Values Api::run(Site site, const Flight &flight) {
@@ -117,6 +121,19 @@ Reply Api::shape(const Request &request, const Match &match, const std::string &
   reply.set("Content-Type", json_type);
   if (match.route->answer == Answer::versioned) apply_entity_tag(request, entity_tag(reply.body), reply);
   return reply;
+}
+
+// Tells the database that a session is in use. When that fails, a later request will say it.
+void Api::touch(Site site, const std::string &token) noexcept {
+  Flight flight;
+  flight.read_only = false;
+  flight.call = {"touch_session", "SELECT opsadmin.touch_session($1)"};
+  flight.arguments = {token};
+  try {
+    run(site, flight);
+  } catch (const Problem &problem) {
+    log_event("touch_session_failed", problem.title);
+  }
 }
 
 // The tenant that the host name states: never on the internal site, where the session chooses.

@@ -8,6 +8,7 @@
 #include "message.h"
 #include "options.h"
 #include "pool.h"
+#include "presence.h"
 #include "routes.h"
 
 namespace opsadmin {
@@ -25,12 +26,14 @@ class Api {
  private:
   Reply handle(const Request &request, const Match &match, const std::string &token);
   Reply shape(const Request &request, const Match &match, const std::string &token, Values row);
+  void touch(Site site, const std::string &token) noexcept;
   Value tenant_of(const Request &request, Site site) const;
 
   const std::string partner_domain_;
   const bool behind_tls_;
   Pool internal_;
   Pool partner_;
+  Presence presence_;
 };
 
 }  // namespace opsadmin

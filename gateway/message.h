@@ -45,7 +45,8 @@ struct Reply {
   int status = 200;
   HeaderList headers;
   std::string body;
-  std::string sqlstate;  // for the log, when the database refused
+  std::string sqlstate;              // for the log, when the database refused
+  std::function<void()> afterwards;  // what to do once the client has the answer; must not throw
 
   void set(std::string name, std::string value) { headers.emplace_back(std::move(name), std::move(value)); }
 };

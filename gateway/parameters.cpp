@@ -115,10 +115,12 @@ Value take_member(const Parameter &parameter, const Json &body) {
 template <typename Names>
 void refuse_unknown(const Route &route, std::initializer_list<Source> sources, const Names &names) {
   for (const auto &[name, value] : names) {
-    const bool known = std::any_of(route.parameters.begin(), route.parameters.end(), [&](const Parameter &parameter) {
+    // clang 14 captures no structured binding by itself.
+    const auto is_this = [&sources, &name = name](const Parameter &parameter) {
       return std::find(sources.begin(), sources.end(), parameter.source) != sources.end() && parameter.name == name;
-    });
-    if (!known) throw bad_parameter("/" + name, "is not known here");
+    };
+    if (std::none_of(route.parameters.begin(), route.parameters.end(), is_this))
+      throw bad_parameter("/" + name, "is not known here");
   }
 }
 

@@ -26,6 +26,7 @@ struct Exchange {
   bool close = false;
   int status = 0;
   std::string sqlstate;
+  std::function<void()> afterwards;
   Clock::time_point start = Clock::now();
 };
 
@@ -180,11 +181,12 @@ void HttpServer::answer(std::unique_ptr<Connection> connection, Exchange &exchan
   log_access({exchange.request.id, exchange.refusal ? "-" : exchange.request.method,
               exchange.refusal ? "-" : exchange.request.path, exchange.status, exchange.sqlstate,
               Clock::now() - exchange.start});
-  if (!answered) return;
-  if (exchange.body_unread)
+  if (answered && exchange.body_unread)
     reception_.drain(std::move(connection));
-  else if (!exchange.close)
+  else if (answered && !exchange.close)
     reception_.add(connection);
+  connection.reset();
+  if (exchange.afterwards) exchange.afterwards();
 }
 
 void HttpServer::fill_request(Exchange &exchange) const {
@@ -214,6 +216,7 @@ void HttpServer::handle(httplib::Response &response, const httplib::ContentReade
     reply = handler_(exchange.request);
   }
   exchange.sqlstate = reply.sqlstate;
+  exchange.afterwards = std::move(reply.afterwards);
   // After chunks the connection is done: the library forgives too much in them to trust what follows.
   exchange.close = exchange.body_unread || exchange.head.chunked || !exchange.head.keep_alive || stopping_ ||
                    exchange.connection->requests >= max_requests_per_connection;

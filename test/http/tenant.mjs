@@ -24,13 +24,14 @@ describe('tenant', () => {
   });
 
   test('a foreign tenant and an unknown one get the same 404', async () => {
-    const strip = (answer) => ({ ...JSON.parse(answer.text), instance: undefined });
+    // All but what tells the requests apart: the request's id and the name that was asked for.
+    const strip = (answer, slug) => ({ ...JSON.parse(answer.text.replaceAll(slug, 'SLUG')), instance: undefined });
     const foreign = await session.get('/me', host(env.otherSlug));
     const unknown = await session.get('/me', host('nonsense'));
     const nested = await session.get('/me', host(`x.${env.slug}`));
     for (const answer of [foreign, unknown, nested]) assertProblem(answer, 'OA404', { detail: true, hint: true });
-    assert.deepEqual(strip(foreign), strip(unknown));
-    assert.deepEqual(strip(nested), strip(unknown));
+    assert.deepEqual(strip(foreign, env.otherSlug), strip(unknown, 'nonsense'));
+    assert.deepEqual(strip(nested, `x.${env.slug}`), strip(unknown, 'nonsense'));
   });
 
   test('without a subdomain the only membership counts', async () => {

@@ -1,4 +1,5 @@
 // The HTTP tests, in one process and one after the other: the last ones stop PostgreSQL under all of them.
+// topic: gateway
 import './routes.mjs';
 import './input.mjs';
 import './session.mjs';
