@@ -1,4 +1,5 @@
 // Input that is well formed and yet wrong: unknown names, wrong types, values out of range.
+import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Gateway, Session, assertProblem } from './lib.mjs';
 
@@ -22,7 +23,9 @@ describe('input', () => {
     assertProblem(await session.get(`/resources/${encodeURIComponent("product'; --/가")}/rows`), 'OA405', fromServer);
     assertProblem(await run({ percent: 10 }, { ids: ['1'] }, 'nonsense'), 'OA406', fromServer);
     assertProblem(await session.get('/jobs/9223372036854775807'), 'OA407', fromServer);
-    assertProblem(await session.send('PUT', '/session/tenant', { tenant: 'nonsense', reason: 'x' }), 'OA404', fromServer);
+    assertProblem(await session.send('PUT', '/session/tenant', { tenant: 'nonsense', reason: 'x' }), 'OA404', {
+      ...fromServer, errors: [{ pointer: '/tenant' }],
+    });
   });
 
   test('an unknown column is refused with a pointer', async () => {
@@ -30,9 +33,33 @@ describe('input', () => {
     assertProblem(answer, 'OA421', { ...fromServer, errors: [{ pointer: '/filter/and/0/column' }] });
   });
 
-  test('an action parameter out of range, of the wrong type or missing is refused with a pointer', async () => {
-    for (const params of [{ percent: 0 }, { percent: 91 }, { percent: 'ten' }, { percent: null }, {}])
+  test('an action parameter out of range, of the wrong type or unknown is refused with a pointer', async () => {
+    for (const params of [{ percent: 0 }, { percent: 91 }, { percent: 90.01 }, { percent: 'ten' }, { percent: [10] }])
       assertProblem(await run(params), 'OA420', { ...fromServer, errors: [{ pointer: '/params/percent' }] });
+    assertProblem(await run({ percent: 10, more: 1 }), 'OA420', { ...fromServer, errors: [{ pointer: '/params/more' }] });
+  });
+
+  test('a selection that does not fit is refused', async () => {
+    for (const selection of [{}, { ids: 'all' }, { ids: ['x'] }, { nonsense: 1 }]) {
+      const { status, text } = await run({ percent: 10 }, selection);
+      assert.equal(status, 422, text);
+      assert.equal(JSON.parse(text).code, 'OA423');
+    }
+  });
+
+  test('a filter, sort or cursor that does not fit is refused', async () => {
+    const cases = [
+      [filterBy({ and: [{ column: 'price', op: 'nonsense', value: 1 }] }), 'OA422'],
+      [filterBy({ and: [{ column: 'price', op: '=', value: 'cheap' }] }), 'OA422'],
+      [filterBy([]), 'OA422'],
+      ['/resources/product/rows?sort=nonsense', 'OA421'],
+      ['/resources/product/rows?cursor=nonsense', 'OA424'],
+    ];
+    for (const [path, code] of cases) {
+      const { status, text } = await session.get(path);
+      assert.ok(status === 422 || status === 400, `${path}: ${text}`);
+      assert.equal(JSON.parse(text).code, code, path);
+    }
   });
 
   test('a member of the body that is missing, of the wrong type or unknown is refused with a pointer', async () => {
