@@ -1,6 +1,7 @@
 // Who is signed in, and what the registry shows to that person. It mirrors GET /me and GET /resources;
 // permissions are used only to leave out what the database would refuse anyway.
 import { signal } from '@preact/signals';
+import { withColumnTypes } from './api/column-type';
 import { onSessionEnd, Problem, request } from './api/request';
 import type { Me, Resource } from './api/types';
 import { dropFromAddress } from './ui/url';
@@ -21,7 +22,7 @@ export async function loadSession(): Promise<void> {
     const me = (await request<Me>('GET', '/me')).body;
     const resources = needsTenant(me)
       ? []
-      : (await request<{ resources: Resource[] }>('GET', '/resources')).body.resources;
+      : (await request<{ resources: Resource[] }>('GET', '/resources')).body.resources.map(withColumnTypes);
     session.value = { state: 'in', me, resources };
   } catch (error) {
     if (!(error instanceof Problem)) throw error;

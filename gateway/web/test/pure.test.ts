@@ -1,6 +1,7 @@
 // Small pure parts: job arithmetic, audit differences, KPI changes, and the way back after sign-in.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { columnType } from '../src/api/column-type';
 import { changesOf } from '../src/audit/diff';
 import { daysBefore, niceTop, parseRange, todayOf } from '../src/dashboard/kpi';
 import { shareDone, timeLeft } from '../src/jobs/job';
@@ -56,4 +57,10 @@ test('sign-in leads back only inside the site', () => {
 test('the site is read from the path', () => {
   assert.equal(siteOfPath('/partner/jobs'), 'partner');
   assert.equal(siteOfPath('/partners'), 'internal');
+});
+
+test('types go by the names that PostgreSQL gives them', () => {
+  assert.equal(columnType('timestamp with time zone'), 'timestamptz');
+  assert.equal(columnType('character varying'), 'text');
+  assert.equal(columnType('shop.order_state'), 'other');
 });

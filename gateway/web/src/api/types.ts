@@ -18,8 +18,9 @@ export interface Me {
   expires_at: string;
 }
 
+/** What the page tells apart; `other` is any type that it only shows as text. */
 export type ColumnType =
-  | 'bigint' | 'integer' | 'numeric' | 'text' | 'boolean' | 'timestamptz' | 'date' | 'jsonb' | 'uuid';
+  | 'bigint' | 'integer' | 'numeric' | 'text' | 'boolean' | 'timestamptz' | 'date' | 'jsonb' | 'uuid' | 'other';
 
 export interface Column {
   name: string;

@@ -1,6 +1,6 @@
 // Today's value of one KPI, its change and its recent course; chosen, it is the one drawn large below.
 import type { KpiReport, KpiSeries } from '../api/types';
-import { formatDecimal, formatPercent, label, msg } from '../i18n/i18n';
+import { formatAmount, formatPercent, label, msg } from '../i18n/i18n';
 import { Icon } from '../ui/Icon';
 import { linePoints, pathOf, todayOf } from './kpi';
 
@@ -22,12 +22,12 @@ export function KpiCard({ series, report, chosen, onChoose }: Props) {
     <li>
       <button type="button" class="kpi-card" aria-pressed={chosen} onClick={onChoose}>
         <span class="kpi-name">{name}</span>
-        <span class="kpi-value">{today === null ? '—' : formatDecimal(today.value)}</span>
+        <span class="kpi-value">{today === null ? '—' : formatAmount(today.value)}</span>
         <span class="kpi-foot">
           {today?.change !== null && today !== null && (
             <Change change={today.change} good={lowerIsBetter.has(series.kpi) ? today.change < 0 : today.change > 0} />
           )}
-          {today?.yesterday && <span class="muted small">{m.versusYesterday(formatDecimal(today.yesterday))}</span>}
+          {today?.yesterday && <span class="muted small">{m.versusYesterday(formatAmount(today.yesterday))}</span>}
         </span>
         <Sparkline values={series.values.map(Number)} />
       </button>

@@ -1,6 +1,6 @@
 // Every value behind the charts: the days down, the KPIs across, the newest day first.
 import type { KpiReport } from '../api/types';
-import { formatDecimal, formatLongDay, label, msg } from '../i18n/i18n';
+import { formatAmount, formatLongDay, label, msg } from '../i18n/i18n';
 
 export function KpiTable({ report }: { report: KpiReport }) {
   const m = msg.value;
@@ -22,7 +22,7 @@ export function KpiTable({ report }: { report: KpiReport }) {
                 {formatLongDay(day)}
                 {report.series.some((s) => s.final[i] === false) && <span class="muted small"> {m.provisional}</span>}
               </th>
-              {report.series.map((s) => <td key={s.kpi} class="number">{formatDecimal(s.values[i] ?? '')}</td>)}
+              {report.series.map((s) => <td key={s.kpi} class="number">{formatAmount(s.values[i] ?? '')}</td>)}
             </tr>
           )).reverse()}
         </tbody>

@@ -1,7 +1,7 @@
 // One KPI over days as a line. The drawing is an image with a summary; the table beside it has every value.
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { KpiSeries } from '../api/types';
-import { formatDay, formatDecimal, formatLongDay, label, msg } from '../i18n/i18n';
+import { formatDay, formatAmount, formatLongDay, label, msg } from '../i18n/i18n';
 import { linePoints, niceTop, pathOf } from './kpi';
 
 const HEIGHT = 220;
@@ -25,7 +25,7 @@ export function LineChart({ series, days }: { series: KpiSeries; days: readonly 
   const values = series.values.map(Number);
   const top = niceTop(Math.max(...values, 0));
   const ticks = [top, top / 2, 0];
-  const axis = 8 + Math.max(...ticks.map((tick) => formatDecimal(String(tick)).length)) * 7;
+  const axis = 8 + Math.max(...ticks.map((tick) => formatAmount(String(tick)).length)) * 7;
   const plot = {
     left: margin.left + axis,
     width: Math.max(1, width - margin.left - axis - margin.right),
@@ -51,8 +51,8 @@ export function LineChart({ series, days }: { series: KpiSeries; days: readonly 
         <svg
           role="img"
           aria-label={m.chartSummary(
-            name, days.length, formatDecimal(lowest(series.values)), formatDecimal(highest(series.values)),
-            formatDecimal(series.values.at(-1) ?? '0'),
+            name, days.length, formatAmount(lowest(series.values)), formatAmount(highest(series.values)),
+            formatAmount(series.values.at(-1) ?? '0'),
           )}
           width={width}
           height={HEIGHT}
@@ -64,7 +64,7 @@ export function LineChart({ series, days }: { series: KpiSeries; days: readonly 
             return (
               <g key={tick}>
                 <path class="grid-line" d={`M${plot.left} ${y}h${plot.width}`} />
-                <text class="tick" x={plot.left - 8} y={y + 4} text-anchor="end">{formatDecimal(String(tick))}</text>
+                <text class="tick" x={plot.left - 8} y={y + 4} text-anchor="end">{formatAmount(String(tick))}</text>
               </g>
             );
           })}
@@ -88,15 +88,13 @@ export function LineChart({ series, days }: { series: KpiSeries; days: readonly 
           </g>
         </svg>
       )}
-      <p class="chart-readout" aria-hidden="true">
-        {hover !== null && (
-          <>
-            <span class="muted">{formatLongDay(days[hover] ?? '')}</span>{' '}
-            <strong>{formatDecimal(series.values[hover] ?? '')}</strong>
-            {series.final[hover] === false && <span class="muted"> · {m.provisional}</span>}
-          </>
-        )}
-      </p>
+      {hover !== null && (
+        <p class="chart-readout" aria-hidden="true">
+          <span class="muted">{formatLongDay(days[hover] ?? '')}</span>{' '}
+          <strong>{formatAmount(series.values[hover] ?? '')}</strong>
+          {series.final[hover] === false && <span class="muted"> · {m.provisional}</span>}
+        </p>
+      )}
     </div>
   );
 }

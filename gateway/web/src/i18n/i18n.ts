@@ -76,6 +76,11 @@ export function formatDecimal(value: string): string {
   return /^-?\d+(\.\d+)?$/.test(value) ? format.format(value as Intl.StringNumericLiteral) : value;
 }
 
+/** Formats a sum or a count: at most two decimals, and none that are zero. */
+export function formatAmount(value: string): string {
+  return formatDecimal(value.replace(/(\.\d\d)\d+$/, '$1').replace(/\.0*$/, ''));
+}
+
 export const formatInteger = (value: number) => formats.value.integer.format(value);
 export const formatPercent = (value: number) => formats.value.percent.format(value);
 export const formatDateTime = (iso: string) => moment(formats.value.dateTime, iso);

@@ -22,7 +22,7 @@ export function JobDetail({ id }: { id: string }) {
   const job = query.data;
   const name = job ? `${label(job.label, job.name)} · ${m.job(id)}` : m.job(id);
   // The id comes from the address; only a number may become SQL.
-  const sql = /^\d+$/.test(id) ? [call('get_job', { id })] : [];
+  const sql = /^\d+$/.test(id) ? [call('get_job', { job_id: id })] : [];
   return (
     <Page
       title={name}

@@ -34,7 +34,8 @@ export function opsOf(type: ColumnType): readonly Op[] {
   switch (type) {
     case 'text': return ['contains', 'prefix', '=', '!=', 'is_null'];
     case 'boolean': return ['=', 'is_null'];
-    case 'uuid': return ['=', '!=', 'is_null'];
+    case 'uuid':
+    case 'other': return ['=', '!=', 'is_null'];
     case 'jsonb': return ['is_null'];
     default: return ordered;
   }
@@ -99,7 +100,8 @@ export function fits(value: string, type: ColumnType): boolean {
     case 'boolean': return value === 'true' || value === 'false';
     case 'date': return /^\d{4}-\d{2}-\d{2}$/.test(value);
     case 'timestamptz': return !Number.isNaN(Date.parse(value));
-    case 'uuid': return /^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$/i.test(value);
+    case 'uuid':
+    case 'other': return /^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$/i.test(value);
     default: return value !== '';
   }
 }
