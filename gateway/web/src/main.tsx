@@ -65,7 +65,7 @@ function SignedIn() {
               }}
             </Route>
             <Route path="/jobs"><JobList /></Route>
-            <Route path="/jobs/:id">{({ id }) => <JobDetail key={id} id={id} />}</Route>
+            <Route path="/jobs/:id">{({ id }) => <JobDetail key={id} id={id} me={current.me} />}</Route>
             <Route path="/audit"><AuditList /></Route>
             <Route><NotFound /></Route>
           </Switch>

@@ -2,6 +2,7 @@
 // permissions are used only to leave out what the database would refuse anyway.
 import { signal } from '@preact/signals';
 import { withColumnTypes } from './api/column-type';
+import { permits } from './api/permits';
 import { onSessionEnd, Problem, request } from './api/request';
 import type { Me, Resource } from './api/types';
 import { dropFromAddress } from './ui/url';
@@ -59,5 +60,5 @@ export function needsTenant(me: Me): boolean {
 }
 
 export function can(me: Me, permission: string): boolean {
-  return me.permissions.includes('*') || me.permissions.includes(permission);
+  return permits(me.permissions, permission);
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { columnType } from '../src/api/column-type';
+import { permits } from '../src/api/permits';
 import { changesOf } from '../src/audit/diff';
 import { daysBefore, niceTop, parseRange, todayOf } from '../src/dashboard/kpi';
 import { shareDone, timeLeft } from '../src/jobs/job';
@@ -36,7 +37,7 @@ test('days are counted by the calendar', () => {
 test('a change is relative to yesterday, and unknown after a day of zero', () => {
   const series = { kpi: 'orders', label: { en: '', ko: '' }, unit: 'count' as const, values: ['0', '50', '60'], final: [] };
   const days = ['2026-11-20', '2026-11-21', '2026-11-22'];
-  assert.deepEqual(todayOf(series, { today: '2026-11-22', days }), { value: '60', yesterday: '50', change: 0.2 });
+  assert.deepEqual(todayOf(series, { today: '2026-11-22', days }), { value: '60', yesterday: '50', change: 0.2, final: false });
   assert.equal(todayOf(series, { today: '2026-11-21', days })?.change, null);
   assert.equal(todayOf(series, { today: '2026-11-23', days }), null);
 });
@@ -63,4 +64,9 @@ test('types go by the names that PostgreSQL gives them', () => {
   assert.equal(columnType('timestamp with time zone'), 'timestamptz');
   assert.equal(columnType('character varying'), 'text');
   assert.equal(columnType('shop.order_state'), 'other');
+});
+
+test('permissions hold others by their stars', () => {
+  assert.ok(permits(['*'], 'audit:read') && permits(['*:read'], 'audit:read') && permits(['audit:read'], 'audit:read'));
+  assert.ok(!permits(['*:run', 'product:read'], 'audit:read') && !permits([], 'audit:read'));
 });

@@ -3,7 +3,7 @@ import { Fragment } from 'preact';
 import { useId, useState } from 'preact/hooks';
 import { Link } from 'wouter-preact';
 import type { AuditEntry } from '../api/types';
-import { formatDateTime, formatFull, msg } from '../i18n/i18n';
+import { formatFull, formatStamp, msg } from '../i18n/i18n';
 import { Icon } from '../ui/Icon';
 import { changesOf, type FieldChange, keyText, valueText } from './diff';
 
@@ -52,7 +52,7 @@ export function EntryRows({ entry }: { entry: AuditEntry }) {
           >
             <Icon name="chevronRight" />
           </button>
-          <time dateTime={entry.created_at} title={formatFull(entry.created_at)}>{formatDateTime(entry.created_at)}</time>
+          <time dateTime={entry.created_at} title={formatFull(entry.created_at)}>{formatStamp(entry.created_at)}</time>
         </td>
         <td>{entry.actor_name ?? <span class="mono">{entry.db_user}</span>}</td>
         <td><OpChip op={entry.op} /></td>

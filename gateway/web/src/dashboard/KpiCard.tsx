@@ -25,7 +25,10 @@ export function KpiCard({ series, report, chosen, onChoose }: Props) {
         <span class="kpi-value">{today === null ? '—' : formatAmount(today.value)}</span>
         <span class="kpi-foot">
           {today?.change !== null && today !== null && (
-            <Change change={today.change} good={lowerIsBetter.has(series.kpi) ? today.change < 0 : today.change > 0} />
+            <Change
+              change={today.change}
+              tone={!today.final ? '' : today.change > 0 === lowerIsBetter.has(series.kpi) ? 'bad' : 'good'}
+            />
           )}
           {today?.yesterday && <span class="muted small">{m.versusYesterday(formatAmount(today.yesterday))}</span>}
         </span>
@@ -35,13 +38,13 @@ export function KpiCard({ series, report, chosen, onChoose }: Props) {
   );
 }
 
-function Change({ change, good }: { change: number; good: boolean }) {
+function Change({ change, tone }: { change: number; tone: '' | 'good' | 'bad' }) {
   const m = msg.value;
   const percent = formatPercent(Math.abs(change));
   const rounded = Math.round(change * 100);
   const word = rounded === 0 ? m.change.same : rounded > 0 ? m.change.up(percent) : m.change.down(percent);
   return (
-    <span class={`change-chip ${rounded === 0 ? '' : good ? 'good' : 'bad'}`}>
+    <span class={`change-chip ${rounded === 0 ? '' : tone}`}>
       <Icon name={rounded === 0 ? 'same' : rounded > 0 ? 'up' : 'down'} />
       <span aria-hidden="true">{percent}</span>
       <span class="visually-hidden">{word}</span>

@@ -20,6 +20,8 @@ export interface Today {
   yesterday: string | null;
   /** Relative change against yesterday, null where yesterday was zero or is not known. */
   change: number | null;
+  /** Whether the day is over and counted; a part of a day is no better or worse than a whole one. */
+  final: boolean;
 }
 
 export function todayOf(series: KpiSeries, report: Pick<KpiReport, 'today' | 'days'>): Today | null {
@@ -28,7 +30,7 @@ export function todayOf(series: KpiSeries, report: Pick<KpiReport, 'today' | 'da
   if (value === undefined) return null;
   const yesterday = series.values[at - 1] ?? null;
   const before = Number(yesterday ?? 0);
-  return { value, yesterday, change: before === 0 ? null : (Number(value) - before) / before };
+  return { value, yesterday, change: before === 0 ? null : (Number(value) - before) / before, final: series.final[at] ?? false };
 }
 
 export interface Point {

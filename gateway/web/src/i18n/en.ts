@@ -106,7 +106,7 @@ export const en = {
   notYetComputed: 'Not computed yet',
   range: 'Range',
   days: (n: number) => `${n} days`,
-  versusYesterday: (value: string) => `vs ${value} yesterday`,
+  versusYesterday: (value: string) => `vs ${value} in all of yesterday`,
   change: { up: (p: string) => `up ${p}`, down: (p: string) => `down ${p}`, same: 'no change' },
   trend: (name: string, n: number) => `${name}, last ${n} days`,
   chart: 'Chart',

@@ -38,7 +38,9 @@ export function problemText(problem: Problem): string {
 interface Formats {
   integer: Intl.NumberFormat;
   percent: Intl.NumberFormat;
+  seconds: Intl.NumberFormat;
   dateTime: Intl.DateTimeFormat;
+  stamp: Intl.DateTimeFormat;
   full: Intl.DateTimeFormat;
   time: Intl.DateTimeFormat;
   day: Intl.DateTimeFormat;
@@ -50,7 +52,9 @@ const formats = computed<Formats>(() => {
   return {
     integer: new Intl.NumberFormat(tag, { maximumFractionDigits: 0 }),
     percent: new Intl.NumberFormat(tag, { style: 'percent', maximumFractionDigits: 0 }),
+    seconds: new Intl.NumberFormat(tag, { style: 'unit', unit: 'second', unitDisplay: 'short', maximumFractionDigits: 1 }),
     dateTime: new Intl.DateTimeFormat(tag, { year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' }),
+    stamp: new Intl.DateTimeFormat(tag, { year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' }),
     full: new Intl.DateTimeFormat(tag, { dateStyle: 'full', timeStyle: 'long' }),
     time: new Intl.DateTimeFormat(tag, { hour: '2-digit', minute: '2-digit', second: '2-digit' }),
     day: new Intl.DateTimeFormat(tag, { month: 'short', day: 'numeric', timeZone: 'UTC' }),
@@ -84,6 +88,7 @@ export function formatAmount(value: string): string {
 export const formatInteger = (value: number) => formats.value.integer.format(value);
 export const formatPercent = (value: number) => formats.value.percent.format(value);
 export const formatDateTime = (iso: string) => moment(formats.value.dateTime, iso);
+export const formatStamp = (iso: string) => moment(formats.value.stamp, iso);
 export const formatFull = (iso: string) => moment(formats.value.full, iso);
 export const formatTime = (iso: string) => moment(formats.value.time, iso);
 
@@ -104,4 +109,9 @@ export function formatDuration(milliseconds: number): string {
   const hours = Math.floor(seconds / 3600);
   const minutes = Math.floor(seconds / 60) % 60;
   return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
+}
+
+/** How long something took: 0.3 sec, and from ten seconds on 0:10. */
+export function formatTaken(milliseconds: number): string {
+  return milliseconds < 10_000 ? formats.value.seconds.format(milliseconds / 1000) : formatDuration(milliseconds);
 }

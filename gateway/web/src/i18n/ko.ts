@@ -98,7 +98,7 @@ export const ko: Catalog = {
   notYetComputed: '아직 집계 전입니다',
   range: '기간',
   days: (n) => `${n}일`,
-  versusYesterday: (value) => `어제 ${value}`,
+  versusYesterday: (value) => `어제 하루 ${value}`,
   change: { up: (p) => `${p} 증가`, down: (p) => `${p} 감소`, same: '변동 없음' },
   trend: (name, n) => `${name}, 최근 ${n}일`,
   chart: '차트',

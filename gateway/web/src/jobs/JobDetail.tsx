@@ -2,9 +2,10 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Link } from 'wouter-preact';
-import type { Job } from '../api/types';
+import type { Job, Me } from '../api/types';
 import { useQuery } from '../api/use-query';
-import { formatDuration, formatFull, formatInteger, formatPercent, label, msg } from '../i18n/i18n';
+import { formatDuration, formatFull, formatInteger, formatPercent, formatTaken, label, msg } from '../i18n/i18n';
+import { can } from '../session';
 import { call } from '../sql/sql';
 import { CopySql } from '../ui/CopySql';
 import { Icon } from '../ui/Icon';
@@ -16,7 +17,7 @@ import { JobStateChip } from './JobStateChip';
 
 const paceOfJob = (job: Job) => (isActive(job.state) ? 1000 : null);
 
-export function JobDetail({ id }: { id: string }) {
+export function JobDetail({ id, me }: { id: string; me: Me }) {
   const m = msg.value;
   const query = useQuery<Job>(`/jobs/${encodeURIComponent(id)}`, paceOfJob);
   const job = query.data;
@@ -34,14 +35,14 @@ export function JobDetail({ id }: { id: string }) {
         : (
           <>
             {query.problem && <ProblemNotice problem={query.problem} title={m.staleNotice} />}
-            <JobBody job={job} />
+            <JobBody job={job} audited={can(me, 'audit:read')} />
           </>
         )}
     </Page>
   );
 }
 
-function JobBody({ job }: { job: Job }) {
+function JobBody({ job, audited }: { job: Job; audited: boolean }) {
   const m = msg.value;
   const left = timeLeft(job, Date.now());
   const took = timeTaken(job);
@@ -68,7 +69,7 @@ function JobBody({ job }: { job: Job }) {
           <Figure name={m.rate} value={job.rate === null ? '—' : m.ratePerSecond(formatInteger(job.rate))} />
           {took === null
             ? <Figure name={m.eta} value={left === null ? '—' : formatDuration(left)} />
-            : <Figure name={m.took} value={formatDuration(took)} />}
+            : <Figure name={m.took} value={formatTaken(took)} />}
         </dl>
       </section>
       <div class="columns">
@@ -81,10 +82,12 @@ function JobBody({ job }: { job: Job }) {
             <Fact name={m.startedBy}>{job.actor_name ?? '—'}</Fact>
             <Fact name={m.parameters}><Params params={job.params} /></Fact>
           </dl>
-          <Link href={`/audit?job=${job.id}`} class="button">
-            <Icon name="audit" />
-            {m.showAuditOfJob}
-          </Link>
+          {audited && (
+            <Link href={`/audit?job=${job.id}`} class="button">
+              <Icon name="audit" />
+              {m.showAuditOfJob}
+            </Link>
+          )}
         </section>
         <section class="panel">
           <h2>{m.timeline}</h2>

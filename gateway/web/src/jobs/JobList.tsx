@@ -3,7 +3,7 @@ import { useLocation, Link } from 'wouter-preact';
 import { withQuery } from '../api/request';
 import type { Job, JobPage } from '../api/types';
 import { useQuery } from '../api/use-query';
-import { formatDateTime, formatDuration, formatFull, formatInteger, label, msg } from '../i18n/i18n';
+import { formatDateTime, formatDuration, formatFull, formatInteger, formatTaken, label, msg } from '../i18n/i18n';
 import { call, literal } from '../sql/sql';
 import { CopySql } from '../ui/CopySql';
 import { Page } from '../ui/Page';
@@ -86,7 +86,7 @@ function JobTable({ jobs }: { jobs: readonly Job[] }) {
                 <td class="number wide-only">{job.rate === null ? '—' : m.ratePerSecond(formatInteger(job.rate))}</td>
                 <td class="number">
                   {left !== null ? formatDuration(left)
-                    : took !== null ? <span class="muted">{m.took} {formatDuration(took)}</span> : '—'}
+                    : took !== null ? <span class="muted">{m.took} {formatTaken(took)}</span> : '—'}
                 </td>
                 <td>{job.actor_name ?? '—'}</td>
                 <td><time dateTime={job.created_at} title={formatFull(job.created_at)}>{formatDateTime(job.created_at)}</time></td>

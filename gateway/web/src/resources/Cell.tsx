@@ -1,20 +1,24 @@
 // One value of a row, drawn by the type of its column.
-import type { ColumnType } from '../api/types';
+import type { Column, ColumnType, Resource } from '../api/types';
 import { formatDateTime, formatDecimal, formatFull, formatLongDay, msg } from '../i18n/i18n';
 import { Icon } from '../ui/Icon';
 
-export function isNumeric(type: ColumnType): boolean {
-  return type === 'integer' || type === 'bigint' || type === 'numeric';
+/** Keys and references to keys are names, not amounts: their digits are neither grouped nor aligned. */
+export function isReference(column: Column, resource: Resource): boolean {
+  return column.name === resource.key || column.name.endsWith('_id');
 }
 
-export function Cell({ value, type, isKey }: { value: unknown; type: ColumnType; isKey: boolean }) {
+export function isAmount(column: Column, resource: Resource): boolean {
+  return ['integer', 'bigint', 'numeric'].includes(column.type) && !isReference(column, resource);
+}
+
+export function Cell({ value, type, reference }: { value: unknown; type: ColumnType; reference: boolean }) {
   const m = msg.value;
   if (value === null || value === undefined) {
     return <span class="muted"><span aria-hidden="true">—</span><span class="visually-hidden">{m.empty}</span></span>;
   }
   const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
-  // A key is a name, not an amount: its digits are not grouped.
-  if (isKey) return <span class="key">{text}</span>;
+  if (reference) return <span class="key">{text}</span>;
   switch (type) {
     case 'boolean':
       return value === true

@@ -3,7 +3,7 @@ import { useRef } from 'preact/hooks';
 import type { Resource, Row } from '../api/types';
 import { label, msg } from '../i18n/i18n';
 import { Icon } from '../ui/Icon';
-import { Cell, isNumeric } from './Cell';
+import { Cell, isAmount, isReference } from './Cell';
 import { isSelected, keysBetween, type Selection, withKeys } from './selection';
 
 interface Props {
@@ -57,7 +57,7 @@ export function RowTable({ resource, rows, sort, busy, selection, onSort, onSele
                 <th
                   key={column.name}
                   scope="col"
-                  class={isNumeric(column.type) && column.name !== resource.key ? 'number' : ''}
+                  class={isAmount(column, resource) ? 'number' : ''}
                   {...(column.sort ? { 'aria-sort': direction as 'ascending' | 'descending' | 'none' } : {})}
                 >
                   {column.sort ? (
@@ -90,9 +90,9 @@ export function RowTable({ resource, rows, sort, busy, selection, onSort, onSele
                 {columns.map((column) => (
                   <td
                     key={column.name}
-                    class={isNumeric(column.type) && column.name !== resource.key ? 'number' : ''}
+                    class={isAmount(column, resource) ? 'number' : ''}
                   >
-                    <Cell value={row[column.name]} type={column.type} isKey={column.name === resource.key} />
+                    <Cell value={row[column.name]} type={column.type} reference={isReference(column, resource)} />
                   </td>
                 ))}
               </tr>

@@ -15,7 +15,7 @@ let last = 0;
 
 export function showToast(text: string, link?: { href: string; text: string }): void {
   const id = ++last;
-  toasts.value = [...toasts.value, { id, text, link }];
+  toasts.value = [...toasts.value.filter((toast) => toast.text !== text), { id, text, link }];
   setTimeout(() => drop(id), 8000);
 }
 
