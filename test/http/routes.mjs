@@ -27,7 +27,7 @@ const resources = {
     columns: [{
       name: text,
       label,
-      type: oneOf('bigint', 'integer', 'numeric', 'text', 'boolean', 'timestamptz', 'date', 'jsonb', 'uuid'),
+      type: oneOf('bigint', 'integer', 'numeric', 'text', 'boolean', 'timestamp with time zone', 'date', 'jsonb', 'uuid'),
       list: 'boolean',
       filter: 'boolean',
       sort: 'boolean',
@@ -241,6 +241,7 @@ describe('routes', () => {
     const { time: at, request_id: id, ms, ...rest } = line;
     assert.ok(time(at) && typeof ms === 'number' && id);
     assert.deepEqual(rest, { method: 'GET', path: '/api/v1/admin/me', status: 200, site: 'internal' });
+    assert.deepEqual([...new Set(gateway.log.map((entry) => entry.event))].sort(), ['listening', 'plain_http', undefined]);
     const whole = JSON.stringify(gateway.log);
     for (const secret of ['confidential', session.cookie.split('=')[1], session.csrf, env.internal.password]) assert.ok(!whole.includes(secret));
   });
