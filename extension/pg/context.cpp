@@ -152,7 +152,7 @@ static void CopyTenant(Context* context, int64 id, const char* key) {
 
 // Binds the context, once a transaction, at its top level. The SQL wrappers decide who may.
 // bind_context(site, actor_id, actor_name, tenant_id, tenant_key, permissions, ip, method, path,
-//              request_id, reason, job_id, action)
+//              request_id, reason, job_id, action, session_id)
 OPSADMIN_FUNCTION(opsadmin_bind_context) {
   if (BoundContext() != nullptr)
     ereport(ERROR, (OpsadminErrcode(oa::context_already_bound), errmsg("a context is bound to this transaction already"),
@@ -180,6 +180,7 @@ OPSADMIN_FUNCTION(opsadmin_bind_context) {
   CopyText(context->reason, fcinfo, 10);
   context->job_id = PG_ARGISNULL(11) ? 0 : PG_GETARG_INT64(11);
   CopyText(context->action, fcinfo, 12);
+  context->session_id = PG_ARGISNULL(13) ? 0 : PG_GETARG_INT64(13);
   context->bound = true;
   *OwnEntry() = *context;
   pfree(context);
@@ -244,6 +245,12 @@ OPSADMIN_FUNCTION(opsadmin_current_actor) {
   const Context* context = RequireContext();
   if (context->actor_id == 0) PG_RETURN_NULL();
   PG_RETURN_INT64(context->actor_id);
+}
+
+OPSADMIN_FUNCTION(opsadmin_current_session) {
+  const Context* context = RequireContext();
+  if (context->session_id == 0) PG_RETURN_NULL();
+  PG_RETURN_INT64(context->session_id);
 }
 
 OPSADMIN_FUNCTION(opsadmin_current_site) {

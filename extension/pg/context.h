@@ -17,7 +17,8 @@ struct Context {
   int64_t actor_id;  // 0: no actor (the company's own application, system work)
   int64_t tenant_id;
   int64_t tenant_integer_key;
-  int64_t job_id;  // 0: no job
+  int64_t job_id;      // 0: no job
+  int64_t session_id;  // 0: no web session
   unsigned char tenant_uuid_key[16];
   char tenant_text_key[64];  // empty: none
   char actor_name[128];

@@ -1,0 +1,57 @@
+-- Whether everything that opsadmin needs is there. Each finding has the SQL or the setting that mends it.
+
+CREATE OR REPLACE FUNCTION opsadmin.health() RETURNS SETOF opsadmin.finding
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  libraries text[] := regexp_split_to_array(current_setting('shared_preload_libraries'), '[\s,"]+');
+  cron_database text := current_setting('cron.database_name', true);
+  worker record;
+BEGIN
+  IF NOT 'opsadmin' = ANY (libraries) THEN
+    RETURN NEXT ('error', 'preload', 'opsadmin', 'opsadmin is not in shared_preload_libraries',
+      format('ALTER SYSTEM SET shared_preload_libraries = %s; -- then restart the server', array_to_string(libraries || 'opsadmin'::text, ', ')))::opsadmin.finding;
+  END IF;
+
+  IF NOT 'pg_cron' = ANY (libraries) THEN
+    RETURN NEXT ('error', 'cron', 'pg_cron', 'pg_cron is not in shared_preload_libraries: no job and no KPI runs by itself',
+      format('ALTER SYSTEM SET shared_preload_libraries = %s; -- then restart the server', array_to_string('pg_cron'::text || libraries, ', ')))::opsadmin.finding;
+  ELSIF cron_database <> current_database() THEN
+    RETURN NEXT ('error', 'cron', 'pg_cron', format('pg_cron runs in database "%s", not in this one', cron_database),
+      format('ALTER SYSTEM SET cron.database_name = %L; -- then restart the server', current_database()))::opsadmin.finding;
+  ELSIF NOT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'pg_cron') THEN
+    RETURN NEXT ('error', 'cron', 'pg_cron', 'the extension pg_cron is not installed in this database', 'CREATE EXTENSION pg_cron;')::opsadmin.finding;
+  ELSIF opsadmin_private.scheduled_jobs() = 0 THEN
+    RETURN NEXT ('error', 'schedule', 'pg_cron', 'no worker is scheduled', 'CALL opsadmin.schedule();')::opsadmin.finding;
+  ELSE
+    SELECT max(w.connected_at) AS last_seen, max(w.connected_at) > clock_timestamp() - interval '3 minutes' AS alive INTO worker FROM opsadmin.worker_run w;
+    IF worker.alive IS NOT TRUE THEN
+      RETURN NEXT ('error', 'worker', 'opsadmin_worker',
+        coalesce(format('the last worker connected at %s', date_trunc('second', worker.last_seen)), 'no worker has connected yet'),
+        'Look at SELECT * FROM cron.job_run_details ORDER BY runid DESC LIMIT 5; and allow opsadmin_worker in pg_hba.conf: local '
+        || quote_ident(current_database()) || ' opsadmin_worker peer map=opsadmin')::opsadmin.finding;
+    END IF;
+  END IF;
+
+  RETURN QUERY
+    SELECT 'error', 'roles', expected.role_name, CASE WHEN r.oid IS NULL THEN 'the role does not exist' ELSE 'the role may do more than opsadmin allows' END,
+           CASE WHEN r.oid IS NULL THEN format('CREATE ROLE %I; -- as the install script makes it', expected.role_name)
+                ELSE format('ALTER ROLE %I NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION;', expected.role_name) END
+    FROM unnest('{opsadmin_internal,opsadmin_partner,opsadmin_internal_login,opsadmin_partner_login,opsadmin_worker,opsadmin_trusted}'::text[]) AS expected(role_name)
+    LEFT JOIN pg_roles r ON r.rolname = expected.role_name
+    WHERE r.oid IS NULL OR r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication;
+  RETURN QUERY
+    SELECT 'error', 'roles', granted.rolname::text, format('role "%s" is a member of it', member.rolname), format('REVOKE %I FROM %I;', granted.rolname, member.rolname)
+    FROM pg_auth_members m JOIN pg_roles granted ON granted.oid = m.roleid JOIN pg_roles member ON member.oid = m.member
+    WHERE NOT member.rolsuper AND (
+      granted.rolname IN ('opsadmin_internal', 'opsadmin_partner') AND member.rolname NOT IN (granted.rolname || '_login', 'opsadmin_trusted')
+      OR granted.rolname IN ('opsadmin_internal_login', 'opsadmin_partner_login', 'opsadmin_worker'));
+
+  BEGIN
+    PERFORM opsadmin_private.sign('health', '');
+  EXCEPTION WHEN OTHERS THEN
+    RETURN NEXT ('error', 'key', current_setting('opsadmin.key_file'), SQLERRM, 'SELECT opsadmin_private.ensure_key();')::opsadmin.finding;
+  END;
+END
+$$;
+COMMENT ON FUNCTION opsadmin.health IS 'What opsadmin needs and does not have; no row means that all is well';
+REVOKE ALL ON FUNCTION opsadmin.health FROM PUBLIC;

@@ -1,0 +1,107 @@
+-- Bulk jobs: working the queue off, and what the page shows of them. The procedures COMMIT, so they can
+-- have neither a SET clause nor SECURITY DEFINER: every name in them is qualified.
+
+-- Works the queue off in the foreground and returns when nothing is left to do. Not inside a transaction.
+CREATE OR REPLACE PROCEDURE opsadmin.run_jobs()
+LANGUAGE plpgsql AS $$
+DECLARE
+  worked boolean;
+  pause integer;
+BEGIN
+  LOOP
+    worked := opsadmin_private.run_next_step();
+    COMMIT;
+    CONTINUE WHEN worked;
+    pause := opsadmin_private.next_retry();
+    COMMIT;
+    EXIT WHEN pause IS NULL;
+    CALL opsadmin_private.wait_for_work(pause);
+  END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE opsadmin.run_jobs IS 'Works the job queue off in the foreground: for psql, tests and servers without pg_cron';
+REVOKE ALL ON PROCEDURE opsadmin.run_jobs FROM PUBLIC;
+GRANT EXECUTE ON PROCEDURE opsadmin.run_jobs TO opsadmin_worker;
+
+-- A worker, for pg_cron: works and waits for work until just after the next minute begins, when pg_cron
+-- starts it again. A second worker of the same slot returns at once.
+CREATE OR REPLACE PROCEDURE opsadmin.run_worker(slot integer)
+LANGUAGE plpgsql AS $$
+DECLARE
+  ends_at timestamptz := pg_catalog.date_trunc('minute', pg_catalog.clock_timestamp()) + pg_catalog.make_interval(secs => 60.05);
+  worked boolean;
+  pause integer;
+BEGIN
+  IF NOT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtext('opsadmin worker'), slot) THEN
+    RETURN;
+  END IF;
+  PERFORM opsadmin_private.note_worker(slot);
+  COMMIT;
+  WHILE pg_catalog.clock_timestamp() OPERATOR(pg_catalog.<) ends_at LOOP
+    worked := opsadmin_private.run_next_step();
+    COMMIT;
+    CONTINUE WHEN worked;
+    pause := pg_catalog.ceil(1000 * pg_catalog.extract('epoch', ends_at - pg_catalog.clock_timestamp()));
+    pause := GREATEST(1, LEAST(1000, pause, opsadmin_private.next_retry()));
+    COMMIT;
+    CALL opsadmin_private.wait_for_work(pause);
+  END LOOP;
+  PERFORM pg_catalog.pg_advisory_unlock(pg_catalog.hashtext('opsadmin worker'), slot);
+END
+$$;
+COMMENT ON PROCEDURE opsadmin.run_worker IS 'A worker of the job queue, for pg_cron: returns just after the next minute begins';
+REVOKE ALL ON PROCEDURE opsadmin.run_worker FROM PUBLIC;
+GRANT EXECUTE ON PROCEDURE opsadmin.run_worker TO opsadmin_worker;
+
+-- The job as the page shows it. The caller has decided that the actor may see it.
+CREATE OR REPLACE FUNCTION opsadmin_private.job_json(job_id bigint) RETURNS json
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT json_build_object('id', b.id::text, 'name', b.name, 'label', j.label, 'actor_name', b.actor,
+    'tenant', (SELECT json_build_object('slug', t.slug, 'name', t.name) FROM opsadmin.tenant t WHERE t.id = j.tenant_id),
+    'target', b.target, 'selection_summary', b.selection, 'params', b.params, 'state', b.state, 'total', b.total, 'processed', b.processed,
+    'changed', b.changed, 'skipped', b.skipped, 'failed', b.failed, 'error', b.error, 'wait_reason', b.wait_reason, 'rate', b.rate,
+    'eta', date_trunc('second', b.eta), 'created_at', b.created_at, 'started_at', b.started_at, 'finished_at', b.finished_at)
+  FROM opsadmin.bulk_job b JOIN opsadmin.job j ON j.id = b.id WHERE b.id = $1
+$$;
+COMMENT ON FUNCTION opsadmin_private.job_json IS 'A job as the page shows it, as json';
+REVOKE ALL ON FUNCTION opsadmin_private.job_json FROM PUBLIC;
+
+-- One job; OA407 when it does not exist or belongs to another tenant.
+CREATE OR REPLACE FUNCTION opsadmin.get_job(job_id bigint) RETURNS json
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  own_tenant bigint := opsadmin.current_tenant();
+BEGIN
+  IF NOT EXISTS (SELECT FROM opsadmin.job j WHERE j.id = job_id AND (own_tenant IS NULL OR j.tenant_id = own_tenant)) THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA407', MESSAGE = format('job %s does not exist', coalesce(job_id::text, 'NULL'));
+  END IF;
+  RETURN opsadmin_private.job_json(job_id);
+END
+$$;
+COMMENT ON FUNCTION opsadmin.get_job IS 'A job with its progress, as json';
+REVOKE ALL ON FUNCTION opsadmin.get_job FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin.get_job TO opsadmin_internal, opsadmin_partner;
+
+-- Jobs, newest first, as {"rows":[…],"next":…}.
+CREATE OR REPLACE FUNCTION opsadmin.list_jobs(cursor text DEFAULT NULL, page_size integer DEFAULT 50) RETURNS json
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  size integer := opsadmin_private.page_size(page_size);
+  own_tenant bigint := opsadmin.current_tenant();
+  list text := 'jobs' || coalesce(own_tenant::text, '*');
+  before_id bigint := coalesce((opsadmin_private.read_cursor(list, cursor) ->> 0)::bigint, 9223372036854775807);
+  ids bigint[];
+BEGIN
+  IF own_tenant IS NULL THEN
+    ids := ARRAY(SELECT j.id FROM opsadmin.job j WHERE j.id < before_id ORDER BY j.id DESC LIMIT size + 1);
+  ELSE
+    ids := ARRAY(SELECT j.id FROM opsadmin.job j WHERE j.tenant_id = own_tenant AND j.id < before_id ORDER BY j.id DESC LIMIT size + 1);
+  END IF;
+  RETURN json_build_object(
+    'rows', (SELECT coalesce(json_agg(opsadmin_private.job_json(id) ORDER BY id DESC), '[]') FROM unnest(ids[:size]) AS id),
+    'next', CASE WHEN cardinality(ids) > size THEN opsadmin_private.make_cursor(list, json_build_array(ids[size]::text)::text) END);
+END
+$$;
+COMMENT ON FUNCTION opsadmin.list_jobs IS 'Jobs that the actor may see, newest first, as json';
+REVOKE ALL ON FUNCTION opsadmin.list_jobs FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin.list_jobs TO opsadmin_internal, opsadmin_partner;

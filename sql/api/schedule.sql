@@ -1,0 +1,124 @@
+-- pg_cron: scheduling the workers, the KPIs and the upkeep. pg_cron may be missing, or be installed later, so
+-- its tables and functions are only named in statements that are run when it is there.
+
+-- The number of opsadmin's jobs in pg_cron, 0 without pg_cron.
+CREATE OR REPLACE FUNCTION opsadmin_private.scheduled_jobs() RETURNS integer
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  jobs integer := 0;
+BEGIN
+  IF to_regclass('cron.job') IS NOT NULL THEN
+    EXECUTE 'SELECT count(*) FROM cron.job WHERE active AND jobname LIKE ''opsadmin worker %'' AND database = current_database()' INTO jobs;
+  END IF;
+  RETURN jobs;
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.scheduled_jobs IS 'The number of workers that pg_cron starts, 0 without pg_cron';
+REVOKE ALL ON FUNCTION opsadmin_private.scheduled_jobs FROM PUBLIC;
+
+-- Raises OA440 when pg_cron is missing and OA441 when it runs in another database, with what to do.
+CREATE OR REPLACE FUNCTION opsadmin_private.require_cron() RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  cron_database text := current_setting('cron.database_name', true);
+BEGIN
+  IF cron_database IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA440', MESSAGE = 'pg_cron is not loaded',
+      HINT = 'Install the package postgresql-NN-cron, put pg_cron before opsadmin in shared_preload_libraries, restart the server, and run CREATE EXTENSION pg_cron.';
+  ELSIF cron_database <> current_database() THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA441', MESSAGE = format('pg_cron runs in database "%s"', cron_database),
+      HINT = format('ALTER SYSTEM SET cron.database_name = %L; then restart the server and run CREATE EXTENSION pg_cron here.', current_database());
+  ELSIF to_regclass('cron.job') IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA440', MESSAGE = 'the extension pg_cron is not installed in this database', HINT = 'CREATE EXTENSION pg_cron;';
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.require_cron IS 'Raises OA440 or OA441 unless pg_cron runs in this database';
+REVOKE ALL ON FUNCTION opsadmin_private.require_cron FROM PUBLIC;
+
+-- schedule(workers, wait_for_worker) makes pg_cron start the workers, refresh the KPIs each minute and run the upkeep each
+-- night, replacing what was scheduled, and waits until a worker has connected (0 does not wait). Not inside a
+-- transaction. OA440 and OA441 without pg_cron here, OA442 when no worker connects in time.
+CREATE OR REPLACE PROCEDURE opsadmin.schedule(workers integer DEFAULT 2, wait_for_worker interval DEFAULT '75 seconds')
+LANGUAGE plpgsql AS $$
+DECLARE
+  began timestamptz := pg_catalog.clock_timestamp();
+  job record;
+  connected boolean;
+BEGIN
+  PERFORM opsadmin_private.require_cron();
+  IF workers IS NULL OR workers NOT BETWEEN 1 AND 32 THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'workers is not between 1 and 32';
+  END IF;
+  PERFORM opsadmin_private.unschedule_all();
+  FOR job IN
+    SELECT pg_catalog.format('opsadmin worker %s', slot) AS name, '* * * * *' AS timing, pg_catalog.format('CALL opsadmin.run_worker(%s)', slot) AS command
+    FROM pg_catalog.generate_series(1, workers) AS slot
+    UNION ALL VALUES ('opsadmin kpi', '* * * * *', 'SELECT opsadmin.refresh_kpi()'), ('opsadmin maintenance', '17 3 * * *', 'SELECT opsadmin.run_maintenance()')
+  LOOP
+    PERFORM cron.schedule_in_database(job.name, job.timing, job.command, pg_catalog.current_database()::text, 'opsadmin_worker');
+  END LOOP;
+  COMMIT;
+  LOOP
+    SELECT EXISTS (SELECT FROM opsadmin.worker_run w WHERE w.connected_at OPERATOR(pg_catalog.>=) began) INTO connected;
+    EXIT WHEN connected OR pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) (began OPERATOR(pg_catalog.+) wait_for_worker);
+    COMMIT;
+    PERFORM pg_catalog.pg_sleep(0.2);
+  END LOOP;
+  IF NOT connected AND wait_for_worker OPERATOR(pg_catalog.>) interval '0' THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA442', MESSAGE = 'no worker has connected',
+      DETAIL = pg_catalog.format('pg_cron connects to host "%s" as opsadmin_worker.', pg_catalog.current_setting('cron.host')),
+      HINT = pg_catalog.format('Set cron.host to the socket directory, add to pg_hba.conf: "local %s opsadmin_worker peer map=opsadmin", and to pg_ident.conf: "opsadmin postgres opsadmin_worker"; then look at cron.job_run_details.', pg_catalog.current_database());
+  END IF;
+END
+$$;
+COMMENT ON PROCEDURE opsadmin.schedule IS 'Makes pg_cron start the workers, refresh the KPIs and run the upkeep';
+REVOKE ALL ON PROCEDURE opsadmin.schedule FROM PUBLIC;
+
+-- Takes opsadmin's jobs of this database out of pg_cron and returns how many there were.
+CREATE OR REPLACE FUNCTION opsadmin_private.unschedule_all() RETURNS integer
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  removed integer := 0;
+BEGIN
+  IF to_regclass('cron.job') IS NOT NULL THEN
+    EXECUTE 'SELECT count(cron.unschedule(j.jobid)) FROM cron.job j WHERE j.jobname LIKE ''opsadmin %'' AND j.database = current_database()' INTO removed;
+  END IF;
+  RETURN removed;
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.unschedule_all IS 'Takes opsadmin''s jobs of this database out of pg_cron';
+REVOKE ALL ON FUNCTION opsadmin_private.unschedule_all FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin.unschedule() RETURNS integer
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT opsadmin_private.unschedule_all()
+$$;
+COMMENT ON FUNCTION opsadmin.unschedule IS 'Takes opsadmin''s jobs out of pg_cron and returns how many there were';
+REVOKE ALL ON FUNCTION opsadmin.unschedule FROM PUBLIC;
+
+-- The upkeep: forgets expired secrets, attempts to sign in after 90 days and
+-- pg_cron's records of opsadmin's runs after 7 days. Returns the number of rows removed.
+CREATE OR REPLACE FUNCTION opsadmin.run_maintenance() RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  removed bigint;
+  total bigint := 0;
+BEGIN
+  DELETE FROM opsadmin.secret s WHERE s.expires_at < now() OR s.purpose = 'session' AND s.last_seen_at < now() - interval '8 hours';
+  GET DIAGNOSTICS removed = ROW_COUNT;
+  total := total + removed;
+  DELETE FROM opsadmin.sign_in_event e WHERE e.created_at < now() - interval '90 days';
+  GET DIAGNOSTICS removed = ROW_COUNT;
+  total := total + removed;
+  IF to_regclass('cron.job_run_details') IS NOT NULL THEN
+    EXECUTE 'DELETE FROM cron.job_run_details d WHERE d.username = ''opsadmin_worker'' AND d.database = current_database() AND d.end_time < now() - interval ''7 days''';
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    total := total + removed;
+  END IF;
+  RETURN total;
+END
+$$;
+COMMENT ON FUNCTION opsadmin.run_maintenance IS 'Forgets what has expired; pg_cron calls it each night';
+REVOKE ALL ON FUNCTION opsadmin.run_maintenance FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin.run_maintenance TO opsadmin_worker;

@@ -1,0 +1,77 @@
+-- The C functions that only opsadmin's own SQL may call. Whoever can call them can become anybody,
+-- so no role has EXECUTE here unless a line below grants it.
+
+CREATE OR REPLACE FUNCTION opsadmin_private.bind_context(site text, actor_id bigint, actor_name text, tenant_id bigint, tenant_key text,
+  permissions text[], ip text, method text, path text, request_id text, reason text, job_id bigint, action text, session_id bigint)
+RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_bind_context';
+COMMENT ON FUNCTION opsadmin_private.bind_context IS 'Binds the context of this transaction; OA002 when there is one, or below a savepoint';
+REVOKE ALL ON FUNCTION opsadmin_private.bind_context FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.context_is_bound() RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_context_is_bound';
+COMMENT ON FUNCTION opsadmin_private.context_is_bound IS 'Tells whether this transaction has a context; never raises';
+REVOKE ALL ON FUNCTION opsadmin_private.context_is_bound FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin_private.context_is_bound TO opsadmin_internal, opsadmin_partner;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.current_session() RETURNS bigint
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_current_session';
+COMMENT ON FUNCTION opsadmin_private.current_session IS 'The id of the web session of this transaction, NULL without one';
+REVOKE ALL ON FUNCTION opsadmin_private.current_session FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.execute_as(role oid, statement text) RETURNS bigint
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_execute_as';
+COMMENT ON FUNCTION opsadmin_private.execute_as IS 'Runs a statement as a role and returns the number of rows it changed';
+REVOKE ALL ON FUNCTION opsadmin_private.execute_as FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.query_as(role oid, statement text) RETURNS text
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_query_as';
+COMMENT ON FUNCTION opsadmin_private.query_as IS 'Runs a query as a role and returns the first column of its first row';
+REVOKE ALL ON FUNCTION opsadmin_private.query_as FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.wake_workers() RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_wake_workers';
+COMMENT ON FUNCTION opsadmin_private.wake_workers IS 'Wakes the sleeping workers of this database when this transaction commits';
+REVOKE ALL ON FUNCTION opsadmin_private.wake_workers FROM PUBLIC;
+
+CREATE OR REPLACE PROCEDURE opsadmin_private.wait_for_work(milliseconds integer)
+LANGUAGE c AS 'MODULE_PATHNAME', 'opsadmin_wait_for_work';
+COMMENT ON PROCEDURE opsadmin_private.wait_for_work IS 'Sleeps until a commit wakes the workers or the time is over';
+REVOKE ALL ON PROCEDURE opsadmin_private.wait_for_work FROM PUBLIC;
+GRANT EXECUTE ON PROCEDURE opsadmin_private.wait_for_work TO opsadmin_worker;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.ensure_key() RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_ensure_key';
+COMMENT ON FUNCTION opsadmin_private.ensure_key IS 'Makes the signing key file when it does not exist; OA004 when it cannot be used';
+REVOKE ALL ON FUNCTION opsadmin_private.ensure_key FROM PUBLIC;
+SELECT opsadmin_private.ensure_key();
+
+CREATE OR REPLACE FUNCTION opsadmin_private.sign(purpose text, payload bytea) RETURNS bytea
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_sign';
+COMMENT ON FUNCTION opsadmin_private.sign IS 'HMAC-SHA256 of the payload under the signing key, bound to a purpose';
+REVOKE ALL ON FUNCTION opsadmin_private.sign FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.random_token() RETURNS text
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_random_token';
+COMMENT ON FUNCTION opsadmin_private.random_token IS '256 random bits in base64url';
+REVOKE ALL ON FUNCTION opsadmin_private.random_token FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.hash_password(password text) RETURNS text
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_hash_password';
+COMMENT ON FUNCTION opsadmin_private.hash_password IS 'The argon2id hash of a password; OA014 when it is too short or too long';
+REVOKE ALL ON FUNCTION opsadmin_private.hash_password FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.verify_password(password text, hash text) RETURNS boolean
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_verify_password';
+COMMENT ON FUNCTION opsadmin_private.verify_password IS 'Tells whether a password belongs to a hash';
+REVOKE ALL ON FUNCTION opsadmin_private.verify_password FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin.audit_trigger() RETURNS trigger
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'opsadmin_audit_trigger';
+COMMENT ON FUNCTION opsadmin.audit_trigger IS 'The trigger that opsadmin.audit() puts on a table; do not create it by hand';
+REVOKE ALL ON FUNCTION opsadmin.audit_trigger FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin.error_codes(OUT sqlstate text, OUT condition text, OUT http_status integer, OUT title text)
+RETURNS SETOF record LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_error_codes';
+COMMENT ON FUNCTION opsadmin.error_codes IS 'Every error code of opsadmin with its HTTP status';
+REVOKE ALL ON FUNCTION opsadmin.error_codes FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin.error_codes TO opsadmin_internal, opsadmin_partner, opsadmin_worker, opsadmin_trusted;

@@ -1,0 +1,334 @@
+-- Compiles filters, searches, selections and lists into SQL. Column names come from the registry and
+-- values are literals quoted by the server; nothing of the caller's text becomes SQL.
+
+-- A typed literal; OA422 with the pointer when the value does not fit the type.
+CREATE OR REPLACE FUNCTION opsadmin_private.literal(value jsonb, type_name text, pointer text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  plain text := value #>> '{}';
+BEGIN
+  IF plain IS NULL OR jsonb_typeof(value) IN ('object', 'array') THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = 'a single value is required here', COLUMN = pointer,
+      HINT = 'Use {"op":"is_null","value":true} to look for missing values.';
+  END IF;
+  BEGIN
+    EXECUTE format('SELECT %L::%s', plain, type_name);
+  EXCEPTION WHEN data_exception THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = format('the value is not of type %s', type_name), COLUMN = pointer,
+      HINT = format('Give a value of type %s.', type_name);
+  END;
+  RETURN format('%L::%s', plain, type_name);
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.literal IS 'A typed literal; OA422 when the value does not fit the type';
+REVOKE ALL ON FUNCTION opsadmin_private.literal FROM PUBLIC;
+
+-- A LIKE pattern's literal that finds the text anywhere, with the wildcards in it taken literally.
+CREATE OR REPLACE FUNCTION opsadmin_private.contains_pattern(value text) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT quote_literal('%' || regexp_replace($1, '([\\%_])', '\\\1', 'g') || '%')
+$$;
+COMMENT ON FUNCTION opsadmin_private.contains_pattern IS 'The literal of a LIKE pattern that finds the text anywhere';
+REVOKE ALL ON FUNCTION opsadmin_private.contains_pattern FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.compile_filter(resource text, filter jsonb, pointer text DEFAULT '/filter') RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  joiner text;
+  parts text[] := ARRAY[]::text[];
+  item jsonb;
+  place integer := 0;
+  found_column opsadmin.resource_column;
+  operand jsonb := filter -> 'value';
+  operator text := filter ->> 'op';
+  reference text;
+BEGIN
+  IF filter IS NULL OR filter = 'null' OR filter = '{}' THEN
+    RETURN 'true';
+  END IF;
+  IF jsonb_typeof(filter) <> 'object' OR array_length(string_to_array(pointer, '/'), 1) > 24 THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = 'a filter is an object, nested at most ten deep', COLUMN = pointer,
+      HINT = 'For example {"and":[{"column":"price","op":">=","value":1000}]}.';
+  END IF;
+
+  joiner := CASE WHEN filter ? 'and' THEN 'and' WHEN filter ? 'or' THEN 'or' END;
+  IF joiner IS NOT NULL THEN
+    IF jsonb_typeof(filter -> joiner) <> 'array' OR jsonb_array_length(filter -> joiner) NOT BETWEEN 1 AND 100 THEN
+      RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = format('"%s" holds a list of 1 to 100 conditions', joiner), COLUMN = pointer || '/' || joiner;
+    END IF;
+    FOR item IN SELECT jsonb_array_elements(filter -> joiner) LOOP
+      parts := parts || opsadmin_private.compile_filter(resource, item, format('%s/%s/%s', pointer, joiner, place));
+      place := place + 1;
+    END LOOP;
+    RETURN '(' || array_to_string(parts, ' ' || joiner || ' ') || ')';
+  END IF;
+
+  SELECT * INTO found_column FROM opsadmin.resource_column c
+  WHERE c.resource_name = resource AND c.column_name = filter ->> 'column' AND c.filterable;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA421', MESSAGE = format('column "%s" cannot be filtered by', left(coalesce(filter ->> 'column', ''), 100)),
+      COLUMN = pointer || '/column', HINT = 'opsadmin.list_resources() names the columns of a resource.';
+  END IF;
+  reference := format('target.%I', found_column.column_name);
+
+  IF operator IN ('=', '!=', '<', '<=', '>', '>=') THEN
+    RETURN format('%s %s %s', reference, CASE operator WHEN '!=' THEN '<>' ELSE operator END,
+                  opsadmin_private.literal(operand, found_column.type_name, pointer || '/value'));
+  ELSIF operator = 'between' THEN
+    IF jsonb_typeof(operand) IS DISTINCT FROM 'array' OR jsonb_array_length(operand) <> 2 THEN
+      RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = '"between" takes a list of two values', COLUMN = pointer || '/value';
+    END IF;
+    RETURN format('%s BETWEEN %s AND %s', reference, opsadmin_private.literal(operand -> 0, found_column.type_name, pointer || '/value/0'),
+                  opsadmin_private.literal(operand -> 1, found_column.type_name, pointer || '/value/1'));
+  ELSIF operator = 'in' THEN
+    IF jsonb_typeof(operand) IS DISTINCT FROM 'array' OR jsonb_array_length(operand) NOT BETWEEN 1 AND 1000 THEN
+      RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = '"in" takes a list of 1 to 1,000 values', COLUMN = pointer || '/value';
+    END IF;
+    FOR item IN SELECT jsonb_array_elements(operand) LOOP
+      parts := parts || opsadmin_private.literal(item, found_column.type_name, format('%s/value/%s', pointer, place));
+      place := place + 1;
+    END LOOP;
+    RETURN format('%s IN (%s)', reference, array_to_string(parts, ', '));
+  ELSIF operator = 'is_null' THEN
+    IF jsonb_typeof(operand) IS DISTINCT FROM 'boolean' THEN
+      RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = '"is_null" takes true or false', COLUMN = pointer || '/value';
+    END IF;
+    RETURN format('%s IS %s NULL', reference, CASE WHEN operand::boolean THEN '' ELSE 'NOT' END);
+  ELSIF operator IN ('prefix', 'contains') THEN
+    IF found_column.type_name NOT IN ('text', 'character varying') OR jsonb_typeof(operand) IS DISTINCT FROM 'string' THEN
+      RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = format('"%s" takes a text, for a column of text', operator), COLUMN = pointer || '/value';
+    END IF;
+    RETURN CASE operator WHEN 'prefix' THEN format('%s ^@ %L', reference, operand #>> '{}')
+                         ELSE format('%s ILIKE %s', reference, opsadmin_private.contains_pattern(operand #>> '{}')) END;
+  END IF;
+  RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = format('"%s" is not an operator of filters', left(coalesce(operator, 'NULL'), 40)),
+    COLUMN = pointer || '/op', HINT = 'Operators are = != < <= > >= between in is_null prefix contains.';
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.compile_filter IS 'A filter as SQL over the alias target; OA421 or OA422 with a JSON pointer when it does not fit';
+REVOKE ALL ON FUNCTION opsadmin_private.compile_filter FROM PUBLIC;
+
+-- A search as SQL over the alias target: any searchable column contains the text, or the key is it.
+CREATE OR REPLACE FUNCTION opsadmin_private.compile_search(resource text, search text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  condition text;
+BEGIN
+  IF coalesce(btrim(search), '') = '' THEN
+    RETURN 'true';
+  END IF;
+  SELECT string_agg(format('target.%I ILIKE %s', c.column_name, opsadmin_private.contains_pattern(btrim(search))), ' OR ') INTO condition
+  FROM opsadmin.resource_column c WHERE c.resource_name = resource AND c.searchable;
+  SELECT concat_ws(' OR ', condition, format('target.%I = %L::%s', c.column_name, btrim(search), c.type_name)) INTO condition
+  FROM opsadmin.resource_column c JOIN opsadmin.resource r ON r.name = c.resource_name AND r.key_column = c.column_name
+  WHERE r.name = resource AND (c.type_name IN ('integer', 'bigint') AND btrim(search) ~ '^[0-9]{1,9}$' OR condition IS NULL AND c.type_name = 'text');
+  RETURN '(' || coalesce(condition, 'false') || ')';
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.compile_search IS 'A search as SQL over the alias target';
+REVOKE ALL ON FUNCTION opsadmin_private.compile_search FROM PUBLIC;
+
+-- The resource that the actor may use with a verb; OA405 when there is none for its site, OA403 without the permission.
+CREATE OR REPLACE FUNCTION opsadmin_private.require_resource(resource text, verb text) RETURNS opsadmin.resource
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  found_resource opsadmin.resource;
+BEGIN
+  SELECT * INTO found_resource FROM opsadmin.resource r WHERE r.name = resource AND opsadmin.current_site() = ANY (r.sites);
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA405', MESSAGE = format('resource "%s" does not exist', left(coalesce(resource, 'NULL'), 100)),
+      HINT = 'opsadmin.list_resources() names the resources; opsadmin.expose() makes one.';
+  END IF;
+  PERFORM opsadmin_private.require_permission(resource || ':' || verb);
+  RETURN found_resource;
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.require_resource IS 'The resource that the actor may use with a verb; OA405 or OA403 otherwise';
+REVOKE ALL ON FUNCTION opsadmin_private.require_resource FROM PUBLIC;
+
+-- The rows of a resource that the context, a filter and a search leave, as SQL over the alias target.
+CREATE OR REPLACE FUNCTION opsadmin_private.compile_rows(resource opsadmin.resource, filter jsonb, search text) RETURNS text
+LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+  SELECT concat_ws(' AND ',
+    (SELECT opsadmin_private.tenant_predicate(p.tenant_column, p.tenant_type, 'target') FROM opsadmin.protected_table p
+     WHERE p.target_id = ($1).target_id AND opsadmin.current_tenant() IS NOT NULL),
+    opsadmin_private.compile_filter(($1).name, $2), opsadmin_private.compile_search(($1).name, $3))
+$$;
+COMMENT ON FUNCTION opsadmin_private.compile_rows IS 'The rows of a resource that the context, a filter and a search leave, as SQL';
+REVOKE ALL ON FUNCTION opsadmin_private.compile_rows FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.base64url(bytes bytea) RETURNS text
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT rtrim(translate(encode($1, 'base64'), E'+/\n', '-_'), '=')
+$$;
+COMMENT ON FUNCTION opsadmin_private.base64url IS 'Bytes in base64url without padding (RFC 4648)';
+REVOKE ALL ON FUNCTION opsadmin_private.base64url FROM PUBLIC;
+
+-- A cursor: the payload and its signature for one list, so that it fits no other list.
+CREATE OR REPLACE FUNCTION opsadmin_private.make_cursor(list text, payload text) RETURNS text
+LANGUAGE sql STABLE STRICT PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT opsadmin_private.base64url(convert_to($2, 'UTF8')) || '.' ||
+         opsadmin_private.base64url(opsadmin_private.sign('cursor', convert_to($1 || chr(10) || $2, 'UTF8')))
+$$;
+COMMENT ON FUNCTION opsadmin_private.make_cursor IS 'A signed cursor for one list';
+REVOKE ALL ON FUNCTION opsadmin_private.make_cursor FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin_private.make_cursor TO opsadmin_internal, opsadmin_partner;
+
+-- The payload of a cursor of this list; OA424 for anything else, NULL for NULL.
+CREATE OR REPLACE FUNCTION opsadmin_private.read_cursor(list text, cursor text) RETURNS jsonb
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  encoded text := split_part(cursor, '.', 1);
+  payload text;
+BEGIN
+  IF cursor IS NULL THEN
+    RETURN NULL;
+  END IF;
+  BEGIN
+    payload := convert_from(decode(translate(encoded, '-_', '+/') || repeat('=', (4 - length(encoded) % 4) % 4), 'base64'), 'UTF8');
+    IF opsadmin_private.make_cursor(list, payload) = cursor THEN
+      RETURN payload::jsonb;
+    END IF;
+  EXCEPTION WHEN data_exception OR character_not_in_repertoire THEN
+    NULL;  -- as any other text that is not a cursor
+  END;
+  RAISE EXCEPTION USING ERRCODE = 'OA424', MESSAGE = 'the cursor does not belong to this list', COLUMN = '/cursor',
+    HINT = 'Use "next" of an answer with the same resource, filter, search and sort.';
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.read_cursor IS 'The payload of a cursor of this list; OA424 for anything else';
+REVOKE ALL ON FUNCTION opsadmin_private.read_cursor FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin_private.read_cursor TO opsadmin_internal, opsadmin_partner;
+
+-- A page size; OA420 when it is not between 1 and 100, 50 for NULL.
+CREATE OR REPLACE FUNCTION opsadmin_private.page_size(page_size integer) RETURNS integer
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF page_size NOT BETWEEN 1 AND 100 THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'the page size is not between 1 and 100', COLUMN = '/page_size';
+  END IF;
+  RETURN coalesce(page_size, 50);
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.page_size IS 'A page size between 1 and 100, 50 for NULL';
+REVOKE ALL ON FUNCTION opsadmin_private.page_size FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin_private.page_size TO opsadmin_internal, opsadmin_partner;
+
+-- The SQL of a page of a list: one row (rows json, last text, more boolean). Definer, to read the registry;
+-- list_rows() runs it under the caller's own row-level security. Order: the sort column with missing
+-- values last, then the key in the same direction.
+CREATE OR REPLACE FUNCTION opsadmin_private.compile_list(resource text, filter jsonb, search text, sort text, cursor text, page_size integer,
+  OUT statement text, OUT list text)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  found_resource opsadmin.resource := opsadmin_private.require_resource(resource, 'read');
+  target regclass := (SELECT t.relation FROM opsadmin.target t WHERE t.id = found_resource.target_id);
+  descending boolean := left(sort, 1) = '-';
+  sort_name text := CASE WHEN descending THEN substr(sort, 2) ELSE sort END;
+  sort_column opsadmin.resource_column;
+  key_column opsadmin.resource_column;
+  comparison text;
+  after_row jsonb;
+  conditions text := opsadmin_private.compile_rows(found_resource, filter, search);
+  members text;
+  sort_value text;
+  key_value text;
+BEGIN
+  IF coalesce(sort, '') = '' THEN
+    sort_name := found_resource.key_column;
+    descending := true;
+  END IF;
+  SELECT * INTO sort_column FROM opsadmin.resource_column c WHERE c.resource_name = resource AND c.column_name = sort_name AND c.sortable;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA421', MESSAGE = format('column "%s" cannot be sorted by', left(sort_name, 100)), COLUMN = '/sort',
+      HINT = 'Name one sortable column, with a minus sign in front for descending order.';
+  END IF;
+  SELECT * INTO key_column FROM opsadmin.resource_column c WHERE c.resource_name = resource AND c.column_name = found_resource.key_column;
+
+  list := md5(concat_ws(chr(10), resource, coalesce(filter, '{}')::text, btrim(search), sort_name, descending, opsadmin.current_site(), opsadmin.current_tenant()));
+  after_row := opsadmin_private.read_cursor(list, cursor);
+  comparison := CASE WHEN descending THEN '<' ELSE '>' END;
+  IF after_row IS NOT NULL THEN
+    key_value := format('%L::%s', after_row ->> 1, key_column.type_name);
+    sort_value := format('%L::%s', after_row ->> 0, sort_column.type_name);
+    conditions := conditions || CASE
+      WHEN sort_column.column_name = key_column.column_name THEN format(' AND target.%I %s %s', key_column.column_name, comparison, key_value)
+      WHEN after_row ->> 0 IS NULL THEN format(' AND target.%1$I IS NULL AND target.%2$I %3$s %4$s', sort_name, key_column.column_name, comparison, key_value)
+      ELSE format(' AND (target.%1$I %3$s %5$s OR target.%1$I = %5$s AND target.%2$I %3$s %4$s OR target.%1$I IS NULL)',
+                  sort_name, key_column.column_name, comparison, key_value, sort_value) END;
+  END IF;
+
+  SELECT string_agg(format(CASE WHEN c.type_name IN ('bigint', 'numeric') THEN '%L, target.%I::text' ELSE '%L, target.%I' END,
+                           c.column_name, c.column_name), ', ' ORDER BY c.ordinal)
+  INTO members FROM opsadmin.resource_column c WHERE c.resource_name = resource AND (c.listed OR c.column_name = key_column.column_name);
+
+  statement := format(
+    'SELECT coalesce(json_agg(page.doc ORDER BY page.place) FILTER (WHERE page.place <= %1$s), ''[]''),'
+    ' max(page.cursor_row) FILTER (WHERE page.place = %1$s), count(*) > %1$s'
+    ' FROM (SELECT row_number() OVER () AS place, found.* FROM'
+    ' (SELECT json_build_object(%2$s) AS doc, json_build_array(target.%3$I::text, target.%4$I::text)::text AS cursor_row'
+    ' FROM %5$s AS target WHERE %6$s ORDER BY target.%3$I %7$s NULLS LAST, target.%4$I %7$s LIMIT %8$s) AS found) AS page',
+    page_size, members, sort_name, key_column.column_name, opsadmin_private.qualified_name(target), conditions,
+    CASE WHEN descending THEN 'DESC' ELSE 'ASC' END, page_size + 1);
+  -- ORDER BY … DESC NULLS LAST fits no index, and a NOT NULL column has no use for it.
+  IF EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target AND a.attname = sort_name AND a.attnotnull) THEN
+    statement := replace(replace(statement, ' NULLS LAST,', ','), format(' OR target.%I IS NULL)', sort_name), ')');
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.compile_list IS 'The SQL of a page of a list, and the list''s identity for cursors';
+REVOKE ALL ON FUNCTION opsadmin_private.compile_list FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin_private.compile_list TO opsadmin_internal, opsadmin_partner;
+
+-- The SQL that counts the rows of a list, up to 100,001.
+CREATE OR REPLACE FUNCTION opsadmin_private.compile_count(resource text, filter jsonb, search text) RETURNS text
+LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT format('SELECT count(*) FROM (SELECT FROM %s AS target WHERE %s LIMIT 100001) AS found',
+                opsadmin_private.qualified_name(t.relation), opsadmin_private.compile_rows(r, $2, $3))
+  FROM opsadmin_private.require_resource($1, 'read') AS r JOIN opsadmin.target t ON t.id = r.target_id
+$$;
+COMMENT ON FUNCTION opsadmin_private.compile_count IS 'The SQL that counts the rows of a list, up to 100,001';
+REVOKE ALL ON FUNCTION opsadmin_private.compile_count FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin_private.compile_count TO opsadmin_internal, opsadmin_partner;
+
+-- A selection as SQL over the alias target, with a summary for people; OA423 when it does not fit.
+CREATE OR REPLACE FUNCTION opsadmin_private.compile_selection(resource opsadmin.resource, selection jsonb, OUT condition text, OUT summary text)
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  key_type text := (SELECT c.type_name FROM opsadmin.resource_column c WHERE c.resource_name = resource.name AND c.column_name = resource.key_column);
+  list_name text := CASE WHEN selection ? 'ids' THEN 'ids' ELSE 'except' END;
+  keys text;
+BEGIN
+  IF jsonb_typeof(selection) IS DISTINCT FROM 'object' OR NOT (selection ? 'ids' OR selection ? 'filter' OR selection ? 'search')
+     OR selection ? 'ids' AND (selection ? 'filter' OR selection ? 'search' OR selection ? 'except') THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA423', MESSAGE = 'a selection is a list of keys, or a filter', COLUMN = '/selection',
+      HINT = 'Use {"ids":["1","2"]} or {"filter":{…},"search":null,"except":[]}.';
+  END IF;
+  IF selection ? list_name THEN
+    IF jsonb_typeof(selection -> list_name) <> 'array' OR jsonb_array_length(selection -> list_name) > 10000
+       OR list_name = 'ids' AND jsonb_array_length(selection -> list_name) = 0 THEN
+      RAISE EXCEPTION USING ERRCODE = 'OA423', MESSAGE = format('"%s" is a list of at most 10,000 keys', list_name), COLUMN = '/selection/' || list_name;
+    END IF;
+    BEGIN
+      EXECUTE format('SELECT array_agg(k)::text FROM (SELECT jsonb_array_elements_text($1)::%s AS k) AS given', key_type)
+        INTO keys USING selection -> list_name;
+    EXCEPTION WHEN data_exception THEN
+      RAISE EXCEPTION USING ERRCODE = 'OA423', MESSAGE = format('a key is not of type %s', key_type), COLUMN = '/selection/' || list_name;
+    END;
+  END IF;
+  IF list_name = 'ids' THEN
+    condition := format('target.%I = ANY (%L::%s[])', resource.key_column, keys, key_type);
+    summary := jsonb_array_length(selection -> 'ids') || ' selected';
+  ELSE
+    condition := opsadmin_private.compile_filter(resource.name, selection -> 'filter', '/selection/filter')
+      || ' AND ' || opsadmin_private.compile_search(resource.name, selection ->> 'search')
+      || CASE WHEN keys IS NULL THEN '' ELSE format(' AND target.%I <> ALL (%L::%s[])', resource.key_column, keys, key_type) END;
+    summary := concat_ws(', ',
+      CASE WHEN coalesce(selection -> 'filter', 'null') IN ('null', '{}') AND coalesce(btrim(selection ->> 'search'), '') = '' THEN 'all' ELSE 'all matching' END,
+      '"' || nullif(btrim(selection ->> 'search'), '') || '"',
+      'except ' || nullif(jsonb_array_length(coalesce(selection -> 'except', '[]')), 0));
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.compile_selection IS 'A selection as SQL over the alias target, with a summary; OA423 when it does not fit';
+REVOKE ALL ON FUNCTION opsadmin_private.compile_selection FROM PUBLIC;

@@ -1,0 +1,71 @@
+-- What the DBA has said about the company's tables: which are protected, audited, exposed, and the
+-- actions over them. A target's id stays when its table is renamed, dumped and restored.
+
+CREATE TABLE opsadmin.target (
+  id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  relation regclass NOT NULL UNIQUE,
+  name text NOT NULL
+);
+COMMENT ON TABLE opsadmin.target IS 'The company''s tables that opsadmin knows';
+COMMENT ON COLUMN opsadmin.target.name IS 'schema.table when it was registered; audit entries show it';
+
+CREATE TABLE opsadmin.protected_table (
+  target_id integer PRIMARY KEY REFERENCES opsadmin.target ON DELETE CASCADE,
+  tenant_column name NOT NULL,
+  tenant_type text NOT NULL CHECK (tenant_type IN ('integer', 'bigint', 'uuid', 'text')),
+  had_default boolean NOT NULL,
+  had_row_security boolean NOT NULL,
+  had_force boolean NOT NULL,
+  trusted_roles name[] NOT NULL,
+  excluded_roles name[] NOT NULL
+);
+COMMENT ON TABLE opsadmin.protected_table IS 'Tables under isolation, and what unprotect() has to restore';
+
+CREATE TABLE opsadmin.audited_table (
+  target_id integer PRIMARY KEY REFERENCES opsadmin.target ON DELETE CASCADE,
+  redact name[] NOT NULL,
+  ignore name[] NOT NULL
+);
+COMMENT ON TABLE opsadmin.audited_table IS 'Tables whose changes are in the audit log';
+
+CREATE TABLE opsadmin.resource (
+  name text PRIMARY KEY CHECK (name ~ '^[a-z][a-z0-9_]{0,62}$'),
+  target_id integer NOT NULL UNIQUE REFERENCES opsadmin.target ON DELETE CASCADE,
+  key_column name NOT NULL,
+  label jsonb NOT NULL,
+  sites text[] NOT NULL
+);
+COMMENT ON TABLE opsadmin.resource IS 'Tables that the admin shows';
+
+CREATE TABLE opsadmin.resource_column (
+  resource_name text NOT NULL REFERENCES opsadmin.resource ON DELETE CASCADE ON UPDATE CASCADE,
+  column_name name NOT NULL,
+  ordinal integer NOT NULL,
+  type_name text NOT NULL,
+  label jsonb NOT NULL,
+  listed boolean NOT NULL,
+  filterable boolean NOT NULL,
+  sortable boolean NOT NULL,
+  searchable boolean NOT NULL,
+  PRIMARY KEY (resource_name, column_name)
+);
+COMMENT ON TABLE opsadmin.resource_column IS 'Columns of a resource and what they may be used for';
+
+CREATE TABLE opsadmin.action (
+  name text PRIMARY KEY CHECK (name ~ '^[a-z][a-z0-9_]{0,62}$'),
+  target_id integer NOT NULL REFERENCES opsadmin.target ON DELETE CASCADE,
+  changes text NOT NULL,
+  params jsonb NOT NULL,
+  condition text,
+  label jsonb NOT NULL,
+  sites text[] NOT NULL
+);
+COMMENT ON TABLE opsadmin.action IS 'Bulk changes that staff may run by name';
+
+SELECT pg_catalog.pg_extension_config_dump('opsadmin.target', '');
+SELECT pg_catalog.pg_extension_config_dump('opsadmin.target_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('opsadmin.protected_table', '');
+SELECT pg_catalog.pg_extension_config_dump('opsadmin.audited_table', '');
+SELECT pg_catalog.pg_extension_config_dump('opsadmin.resource', '');
+SELECT pg_catalog.pg_extension_config_dump('opsadmin.resource_column', '');
+SELECT pg_catalog.pg_extension_config_dump('opsadmin.action', '');
