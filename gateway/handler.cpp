@@ -61,7 +61,8 @@ Reply Api::handle(const Request &request, const Match &match, const std::string 
   flight.call = route.statement;
   flight.arguments = take_parameters(route, {request, match.path_values, token});
   if (route.caller == Caller::session)
-    flight.context = Values{token, tenant_of(request, match.site), request.ip, request.method, request.path, request.id};
+    flight.context =
+        Values{token, tenant_of(request, match.site), request.ip, request.method, request.path, request.id};
   Reply reply = shape(request, match, token, run(match.site, flight));
   if (flight.context && presence_.due(token))
     reply.afterwards = [this, site = match.site, token] { touch(site, token); };

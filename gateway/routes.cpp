@@ -100,7 +100,8 @@ std::optional<std::vector<std::string>> match(std::string_view pattern, std::str
 Match find_route(const Request &request) {
   const auto site = site_of(request.path);
   if (!site || !request.path.starts_with(api_prefix)) throw make_problem("OA102");
-  const auto path = std::string_view(request.path).substr(api_prefix.size() + std::string_view(site_path(*site)).size());
+  const auto site_end = api_prefix.size() + std::string_view(site_path(*site)).size();
+  const auto path = std::string_view(request.path).substr(site_end);
   const auto method = request.method == "HEAD" ? std::string("GET") : request.method;
   std::string allowed;
   for (const auto &route : routes) {

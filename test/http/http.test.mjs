@@ -4,6 +4,7 @@ import './routes.mjs';
 import './input.mjs';
 import './session.mjs';
 import './tenant.mjs';
+import './job.mjs';
 import './malformed.mjs';
 import './static.mjs';
 import './command.mjs';
