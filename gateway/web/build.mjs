@@ -3,6 +3,7 @@
 import { build } from 'esbuild';
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
 const root = new URL('.', import.meta.url);
@@ -10,7 +11,7 @@ const dist = new URL('dist/', root);
 const budget = { js: 60 * 1024, css: 15 * 1024 };
 
 const result = await build({
-  absWorkingDir: root.pathname,
+  absWorkingDir: fileURLToPath(root),
   entryPoints: { app: 'src/main.tsx', early: 'src/early.ts', style: 'src/styles/index.css' },
   bundle: true,
   minify: true,

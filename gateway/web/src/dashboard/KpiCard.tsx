@@ -1,6 +1,6 @@
 // Today's value of one KPI, its change and its recent course; chosen, it is the one drawn large below.
 import type { KpiReport, KpiSeries } from '../api/types';
-import { formatAmount, formatPercent, label, msg } from '../i18n/i18n';
+import { formatBrief, formatPercent, label, msg } from '../i18n/i18n';
 import { Icon } from '../ui/Icon';
 import { linePoints, pathOf, todayOf } from './kpi';
 
@@ -22,7 +22,7 @@ export function KpiCard({ series, report, chosen, onChoose }: Props) {
     <li>
       <button type="button" class="kpi-card" aria-pressed={chosen} onClick={onChoose}>
         <span class="kpi-name">{name}</span>
-        <span class="kpi-value">{today === null ? '—' : formatAmount(today.value)}</span>
+        <span class="kpi-value">{today === null ? '—' : formatBrief(today.value)}</span>
         <span class="kpi-foot">
           {today?.change !== null && today !== null && (
             <Change
@@ -30,7 +30,7 @@ export function KpiCard({ series, report, chosen, onChoose }: Props) {
               tone={!today.final ? '' : today.change > 0 === lowerIsBetter.has(series.kpi) ? 'bad' : 'good'}
             />
           )}
-          {today?.yesterday && <span class="muted small">{m.versusYesterday(formatAmount(today.yesterday))}</span>}
+          {today?.yesterday && <span class="muted small">{m.versusYesterday(formatBrief(today.yesterday))}</span>}
         </span>
         <Sparkline values={series.values.map(Number)} />
       </button>

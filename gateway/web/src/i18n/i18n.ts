@@ -85,6 +85,11 @@ export function formatAmount(value: string): string {
   return formatDecimal(value.replace(/(\.\d\d)\d+$/, '$1').replace(/\.0*$/, ''));
 }
 
+/** As formatAmount, but without decimals where they are noise. */
+export function formatBrief(value: string): string {
+  return Math.abs(Number(value)) < 1000 ? formatAmount(value) : formatInteger(Number(value));
+}
+
 export const formatInteger = (value: number) => formats.value.integer.format(value);
 export const formatPercent = (value: number) => formats.value.percent.format(value);
 export const formatDateTime = (iso: string) => moment(formats.value.dateTime, iso);

@@ -27,7 +27,8 @@ const words: Record<Op, string> = {
 };
 const ops = new Map(Object.entries(words).map(([op, word]) => [word, op as Op]));
 
-const ordered: readonly Op[] = ['=', '>=', '<=', '>', '<', '!=', 'is_null'];
+const exact: readonly Op[] = ['=', '>=', '<=', '>', '<', '!=', 'is_null'];
+const ranged: readonly Op[] = ['>=', '<=', '=', '>', '<', '!=', 'is_null'];
 
 /** The comparisons that make sense for a type; the first is the default. */
 export function opsOf(type: ColumnType): readonly Op[] {
@@ -37,7 +38,9 @@ export function opsOf(type: ColumnType): readonly Op[] {
     case 'uuid':
     case 'other': return ['=', '!=', 'is_null'];
     case 'jsonb': return ['is_null'];
-    default: return ordered;
+    case 'integer':
+    case 'bigint': return exact;
+    default: return ranged;
   }
 }
 
