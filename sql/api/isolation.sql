@@ -67,10 +67,24 @@ BEGIN
   RETURN NEXT format('GRANT USAGE ON SCHEMA %I TO opsadmin_internal, opsadmin_partner', schema_name);
   RETURN NEXT format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO opsadmin_internal, opsadmin_partner', table_name);
   RETURN NEXT format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', table_name);
+  RETURN NEXT (SELECT format('SELECT opsadmin_private.register_protection(%L, %L, %L, %L, %L, %L, %L)', table_name, tenant_column,
+                             (SELECT a.atthasdef FROM pg_attribute a WHERE a.attrelid = target AND a.attname = tenant_column),
+                             c.relrowsecurity, c.relforcerowsecurity, trusted_roles, excluded_roles)
+               FROM pg_class c WHERE c.oid = target);
 END
 $$;
 COMMENT ON FUNCTION opsadmin.protect_plan IS 'The steps of protect() as SQL';
 REVOKE ALL ON FUNCTION opsadmin.protect_plan FROM PUBLIC;
+
+-- The last step of protect(): notes in the registry that the table is protected, and what unprotect() has to restore.
+CREATE OR REPLACE FUNCTION opsadmin_private.register_protection(target regclass, tenant_column name, had_default boolean, had_row_security boolean,
+  had_force boolean, trusted_roles name[], excluded_roles name[]) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+  INSERT INTO opsadmin.protected_table (target_id, tenant_column, tenant_type, had_default, had_row_security, had_force, trusted_roles, excluded_roles)
+  VALUES (opsadmin_private.ensure_target($1), $2, opsadmin_private.tenant_column_type($1, $2), $3, $4, $5, $6, $7)
+$$;
+COMMENT ON FUNCTION opsadmin_private.register_protection IS 'Notes in the registry that a table is protected';
+REVOKE ALL ON FUNCTION opsadmin_private.register_protection FROM PUBLIC;
 
 -- Puts a table under isolation: partners see and write only their tenant's rows, internal staff and trusted
 -- roles all rows. Takes an ACCESS EXCLUSIVE lock, waiting at most 3 s. Raises OA430 without a primary key,
@@ -81,22 +95,15 @@ RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_cata
 DECLARE
   steps text[];
   step text;
-  relation pg_class;
-  with_default boolean;
 BEGIN
   SELECT array_agg(s) INTO steps FROM opsadmin.protect_plan(target, tenant_column, trusted_roles, excluded_roles) AS s;
   IF pg_table_size(target) > 1024 ^ 3 THEN
     RAISE EXCEPTION USING ERRCODE = 'OA437', MESSAGE = format('table "%s" is larger than 1 GB', target),
-      HINT = 'Run the steps of opsadmin.protect_plan() at a quiet time, then call protect() with the table''s size checked.';
+      HINT = 'Run the steps of opsadmin.protect_plan() yourself, in one transaction, at a quiet time.';
   END IF;
-  SELECT * INTO relation FROM pg_class c WHERE c.oid = target;
-  SELECT a.atthasdef INTO with_default FROM pg_attribute a WHERE a.attrelid = target AND a.attname = tenant_column;
   FOREACH step IN ARRAY steps LOOP
     EXECUTE step;
   END LOOP;
-  INSERT INTO opsadmin.protected_table (target_id, tenant_column, tenant_type, had_default, had_row_security, had_force, trusted_roles, excluded_roles)
-  VALUES (opsadmin_private.ensure_target(target), protect.tenant_column, opsadmin_private.tenant_column_type(target, tenant_column), with_default,
-          relation.relrowsecurity, relation.relforcerowsecurity, protect.trusted_roles, protect.excluded_roles);
   IF NOT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
                  WHERE i.indrelid = target AND a.attname = tenant_column AND i.indpred IS NULL AND i.indisvalid) THEN
     RAISE WARNING USING MESSAGE = format('no index of "%s" begins with "%s"', target, tenant_column),

@@ -26,24 +26,22 @@ DECLARE
   fixed_columns name[] := (opsadmin_private.key_columns(target)).names
     || (SELECT array_agg(p.tenant_column) FROM opsadmin.protected_table p JOIN opsadmin.target t ON t.id = p.target_id WHERE t.relation = target);
   fixed name;
-  statement text;
+  statement text := opsadmin_private.update_statement(target, changes, opsadmin_private.params_item(definitions, example), coalesce('(' || condition || ')', 'true'));
 BEGIN
   IF coalesce(btrim(changes), '') = '' THEN
     RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = 'changes is empty', HINT = 'It is what stands after SET in an UPDATE.';
   END IF;
-  FOREACH fixed IN ARRAY fixed_columns LOOP
-    IF changes ~* ('(^|[,(]|\s)"?' || fixed || '"?\s*=[^=]') AND changes !~* ('=[^,]*"?' || fixed || '"?\s*=') THEN
-      RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = format('a job may not write column "%s"', fixed),
-        DETAIL = 'It names the row or its tenant.', HINT = 'Leave the column out of changes.';
-    END IF;
-  END LOOP;
-  statement := opsadmin_private.update_statement(target, changes, opsadmin_private.params_item(definitions, example), coalesce('(' || condition || ')', 'true'));
   BEGIN
+    SELECT c INTO fixed FROM unnest(opsadmin_private.updated_columns(statement)) AS c WHERE c = ANY (fixed_columns) LIMIT 1;
     EXECUTE 'EXPLAIN (COSTS OFF) ' || statement;
   EXCEPTION WHEN OTHERS THEN
     RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = 'the update does not fit the table: ' || SQLERRM,
       HINT = 'changes is what stands after SET, with parameters as params.<name>; condition is what stands after WHERE.';
   END;
+  IF fixed IS NOT NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = format('a job may not write column "%s"', fixed),
+      DETAIL = 'It names the row or its tenant.', HINT = 'Leave the column out of changes.';
+  END IF;
 END
 $$;
 COMMENT ON FUNCTION opsadmin_private.check_update IS 'Plans an UPDATE without running it; OA425 when it does not fit';
@@ -184,8 +182,8 @@ DECLARE
   failure text;
   max_attempts CONSTANT integer := 10;
 BEGIN
-  PERFORM set_config('lock_timeout', '200ms', true);
-
+  -- Planning only reads: it may wait for a migration of the shop. A chunk must not make others wait behind it.
+  PERFORM set_config('lock_timeout', '10s', true);
   SELECT * INTO job FROM opsadmin.job j WHERE j.state = 'PENDING' ORDER BY j.id LIMIT 1 FOR UPDATE SKIP LOCKED;
   IF FOUND THEN
     failure := opsadmin_private.bind_job(job);
@@ -218,6 +216,7 @@ BEGIN
   WHERE j.state = 'RUNNING' AND c.state = 'READY' AND (c.retry_at IS NULL OR c.retry_at <= clock_timestamp())
   ORDER BY j.id, c.chunk_no LIMIT 1 FOR UPDATE OF c SKIP LOCKED;
   IF FOUND THEN
+    PERFORM set_config('lock_timeout', '200ms', true);
     SELECT * INTO job FROM opsadmin.job j WHERE j.id = chunk.job_id;
     failure := opsadmin_private.bind_job(job);
     IF failure IS NULL THEN

@@ -28,6 +28,11 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_query
 COMMENT ON FUNCTION opsadmin_private.query_as IS 'Runs a query as a role and returns the first column of its first row';
 REVOKE ALL ON FUNCTION opsadmin_private.query_as FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION opsadmin_private.updated_columns(statement text) RETURNS name[]
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_updated_columns';
+COMMENT ON FUNCTION opsadmin_private.updated_columns IS 'The columns that an UPDATE writes, by the server''s own parser; 42601 unless the text is exactly one plain UPDATE';
+REVOKE ALL ON FUNCTION opsadmin_private.updated_columns FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION opsadmin_private.wake_workers() RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_wake_workers';
 COMMENT ON FUNCTION opsadmin_private.wake_workers IS 'Wakes the sleeping workers of this database when this transaction commits';

@@ -48,6 +48,11 @@ BEGIN
 END
 $$;
 
+-- Tokens and passwords arrive as parameters, which the server must not log.
+ALTER ROLE opsadmin_internal_login SET log_parameter_max_length = 0;
+ALTER ROLE opsadmin_partner_login SET log_parameter_max_length = 0;
+ALTER ROLE opsadmin_internal_login SET log_parameter_max_length_on_error = 0;
+ALTER ROLE opsadmin_partner_login SET log_parameter_max_length_on_error = 0;
 ALTER ROLE opsadmin_internal_login SET statement_timeout = '60s';
 ALTER ROLE opsadmin_internal_login SET idle_in_transaction_session_timeout = '30s';
 ALTER ROLE opsadmin_partner_login SET statement_timeout = '30s';
