@@ -46,7 +46,7 @@ void Reception::drain(std::unique_ptr<Connection> connection) {
   connection->draining = true;
   connection->expires = Clock::now() + drain_time;
   const std::lock_guard lock(mutex_);
-  watch(std::move(connection));
+  if (waiting_.size() < max_connections) watch(std::move(connection));
 }
 
 void Reception::stop() {

@@ -23,8 +23,8 @@ class Reception {
   // Takes a connection, new or back from a worker; false when there are too many.
   bool add(std::unique_ptr<Connection> &connection);
 
-  // Takes a connection that was answered without reading all of its request, and closes it once the client is
-  // done: an immediate close would reset it and could destroy the answer.
+  // Takes a connection that had its last answer, and closes it once the client is done: to close it at once would
+  // reset it when part of a request is unread, and that can destroy the answer.
   void drain(std::unique_ptr<Connection> connection);
 
   // Closes what waits and takes nothing any more.

@@ -181,9 +181,9 @@ void HttpServer::answer(std::unique_ptr<Connection> connection, Exchange &exchan
   log_access({exchange.request.id, exchange.refusal ? "-" : exchange.request.method,
               exchange.refusal ? "-" : exchange.request.path, exchange.status, exchange.sqlstate,
               Clock::now() - exchange.start});
-  if (answered && exchange.body_unread)
+  if (answered && exchange.close)
     reception_.drain(std::move(connection));
-  else if (answered && !exchange.close)
+  else if (answered)
     reception_.add(connection);
   connection.reset();
   if (exchange.afterwards) exchange.afterwards();
