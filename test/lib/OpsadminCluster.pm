@@ -166,6 +166,7 @@ sub error { $_[0]{err} }
 # Ends the session; a server that has gone away is no error.
 sub quit {
     my ($self) = @_;
+    local $SIG{PIPE} = 'IGNORE';
     $self->{in} .= "\\q\n";
     eval { $self->{psql}->finish };
     return;
