@@ -166,7 +166,6 @@ export const en = {
   start: 'Start',
   starting: 'Starting…',
   optional: 'optional',
-  required: 'Please fill this in.',
   notANumber: 'This is not a number.',
   notAnInteger: 'Only whole numbers fit here.',
   atLeast: (n: string) => `At least ${n}.`,

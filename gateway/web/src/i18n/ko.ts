@@ -156,7 +156,6 @@ export const ko: Catalog = {
   start: '시작',
   starting: '시작하는 중…',
   optional: '선택',
-  required: '입력해 주세요.',
   notANumber: '숫자를 입력해 주세요.',
   notAnInteger: '정수만 입력할 수 있습니다.',
   atLeast: (n) => `${n} 이상이어야 합니다.`,

@@ -139,7 +139,7 @@ export function ActionDialog({ resource, action, selection, size, sizeText, filt
 function flawText(flaw: Flaw, param: ActionParam): string {
   const m = msg.value;
   switch (flaw) {
-    case 'required': return m.required;
+    case 'required': return m.fillIn;
     case 'number': return m.notANumber;
     case 'integer': return m.notAnInteger;
     case 'min': return m.atLeast(String(param.min));

@@ -22,7 +22,7 @@ export function SelectionBar({ resource, page, more, selection, matching, countT
   const wholePage = selection.kind === 'ids' && more && page.every((key) => isSelected(selection, key));
   return (
     <section class="selection-bar" aria-label={m.selectionActions}>
-      <p class="selection-text" role="status">
+      <p role="status">
         {selection.kind === 'matching' ? (
           <>
             <strong>{countText === '' ? m.allMatchingSelectedUnknown : m.allMatchingSelected(countText)}</strong>

@@ -84,7 +84,7 @@ export function TenantForm({ tenants, current, withReason, onDone }: Props) {
           />
         </label>
       )}
-      {incomplete && <p class="field-error" role="alert">{chosen === null ? m.chooseTenant : m.required}</p>}
+      {incomplete && <p class="field-error" role="alert">{chosen === null ? m.chooseTenant : m.fillIn}</p>}
       <div class="form-actions">
         <button type="submit" class="button primary" disabled={busy}>{m.enterTenant}</button>
       </div>

@@ -17,6 +17,8 @@ export function Dialog({ title, onClose, children, wide }: Props) {
   useLayoutEffect(() => {
     const dialog = element.current;
     dialog?.showModal();
+    // The native choice would be the close button.
+    dialog?.querySelector<HTMLElement>('.dialog-body :is(input, select, textarea)')?.focus();
     return () => dialog?.close();
   }, []);
   return (
