@@ -6,7 +6,7 @@ export PG_CONFIG
 
 # These need neither PostgreSQL nor its headers to begin with: their scripts install the packages that
 # are missing, and then call make. T names a topic.
-HARNESS = check check-long installcheck demo demo-up demo-down lint format
+HARNESS = check check-long installcheck bench demo demo-up demo-down lint format
 ifneq ($(filter $(HARNESS),$(MAKECMDGOALS)),)
 
 check:
@@ -15,6 +15,8 @@ check-long:
 	@test/run --long $(T)
 installcheck:
 	@test/run --installed $(T)
+bench:
+	@test/bench/run $(T)
 demo demo-up demo-down:
 	@test/demo $@
 lint format:
