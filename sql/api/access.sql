@@ -1,6 +1,6 @@
 -- Tenants, actors and roles, as a DBA manages them. Only superusers may call these until a role is granted more.
 
--- create_tenant(slug, name, time_zone, id, key) returns the tenant's id. OA425 for a slug, zone or key that does not fit.
+-- create_tenant(slug, name, time_zone, id, key) returns the tenant's id. OA425 for what does not fit.
 CREATE OR REPLACE FUNCTION opsadmin.create_tenant(slug text, name text, time_zone text DEFAULT 'UTC', id bigint DEFAULT NULL, key text DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -13,6 +13,10 @@ BEGIN
   IF NOT EXISTS (SELECT FROM pg_timezone_names z WHERE z.name = time_zone) THEN
     RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = format('"%s" is not a time zone', time_zone),
       HINT = 'Use a name of pg_timezone_names, such as Asia/Seoul.';
+  END IF;
+  IF coalesce(name, '') = '' OR id <= 0 OR octet_length(key) NOT BETWEEN 1 AND 63 THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = format('the tenant "%s" does not fit', slug),
+      HINT = 'A name is required; an id is above 0; a key has 1 to 63 bytes.';
   END IF;
   INSERT INTO opsadmin.tenant AS t (id, slug, name, time_zone, key)
   VALUES (coalesce(create_tenant.id, nextval('opsadmin.tenant_id_seq')), create_tenant.slug, create_tenant.name, create_tenant.time_zone, create_tenant.key)
@@ -28,7 +32,8 @@ COMMENT ON FUNCTION opsadmin.create_tenant IS 'Makes a tenant and returns its id
 REVOKE ALL ON FUNCTION opsadmin.create_tenant FROM PUBLIC;
 
 -- create_actor(email, display_name) returns "invitation#<token>": with the site's address in front, the link
--- under which the actor chooses a password, once, within 7 days. An existing actor gets a new link.
+-- under which the actor chooses a password, once, within 7 days. An existing actor gets a new link. OA425 for an
+-- address that is none.
 CREATE OR REPLACE FUNCTION opsadmin.create_actor(email text, display_name text) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
@@ -36,6 +41,11 @@ DECLARE
   found_id bigint;
   token text := opsadmin_private.random_token();
 BEGIN
+  IF create_actor.email IS NULL OR create_actor.email !~ '^[^@[:space:]]+@[^@[:space:]]+$' OR octet_length(create_actor.email) > 254
+     OR coalesce(create_actor.display_name, '') = '' THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = format('"%s" is not an e-mail address, or the name is empty', left(create_actor.email, 100)),
+      HINT = 'An actor has an address such as kim@example.com and a name to show.';
+  END IF;
   INSERT INTO opsadmin.actor AS a (email, display_name) VALUES (create_actor.email, create_actor.display_name)
   ON CONFLICT (lower(email)) DO UPDATE SET display_name = excluded.display_name
   RETURNING a.id INTO found_id;
@@ -55,7 +65,7 @@ DECLARE
   wrong text;
 BEGIN
   PERFORM opsadmin_private.require_name(name, 'a role');
-  SELECT p INTO wrong FROM unnest(permissions) AS p WHERE p IS NULL OR p !~ '^(\*|[a-z][a-z0-9_]*|\*:(read|create|update|delete|run))$|^[a-z][a-z0-9_]*:(read|create|update|delete|run|manage)$' LIMIT 1;
+  SELECT p INTO wrong FROM unnest(permissions) AS p WHERE p IS NULL OR p !~ '^(\*|(\*|[a-z][a-z0-9_]*):(read|create|update|delete|run)|members:manage)$' LIMIT 1;
   IF FOUND OR site IS NULL OR site NOT IN ('internal', 'partner') OR permissions IS NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = format('the role does not fit: site "%s", permission "%s"', site, wrong),
       HINT = 'A site is internal or partner; a permission is like product:read, discount:run, *:read or *.';

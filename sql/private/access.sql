@@ -118,11 +118,13 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.only_tenant IS 'The tenant of an actor that belongs to exactly one, NULL otherwise';
 REVOKE ALL ON FUNCTION opsadmin_private.only_tenant FROM PUBLIC;
 
--- Raises OA403 unless the actor of this transaction has the permission, OA001 without a context.
+-- Raises OA403 unless the actor of this transaction has the permission, OA001 without a context, and OA411 for
+-- a partner without a tenant, who has no permission at all.
 CREATE OR REPLACE FUNCTION opsadmin_private.require_permission(permission text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF NOT opsadmin.can(permission) THEN
+    PERFORM opsadmin.current_tenant();
     RAISE EXCEPTION USING ERRCODE = 'OA403', MESSAGE = format('permission "%s" is required', permission),
       HINT = 'Ask an administrator for a role that has it.';
   END IF;

@@ -1,0 +1,167 @@
+-- The context of a transaction: its readers, where it may be bound, when it ends, and parallel workers.
+SELECT plan(66);
+\ir include/failure.psql
+
+SELECT opsadmin.create_tenant('acme', 'Acme', id => 11), opsadmin.create_tenant('numbered', 'Numbered', id => 12, key => '4200000001'),
+       opsadmin.create_tenant('hooli', 'Hooli', id => 13, key => '5d7bbdd0-4e33-4f8e-9b3a-6f2b1c9f6f01'), opsadmin.create_tenant('lettered', 'Lettered', id => 14, key => 'T-14 é') \g /dev/null
+SELECT opsadmin.create_actor('kim@example.com', 'Kim'), opsadmin.create_actor('both@example.com', 'Both'), opsadmin.create_actor('nobody@example.com', 'Nobody') \g /dev/null
+SELECT opsadmin.grant_role('kim@example.com', 'ops'), opsadmin.grant_role('both@example.com', 'partner_admin', 'acme'), opsadmin.grant_role('both@example.com', 'partner_member', 'hooli') \g /dev/null
+
+-- Without a context.
+SELECT is(failure('SELECT opsadmin.' || reader), 'OA001', reader || ' without a context')
+FROM unnest(ARRAY['current_tenant()', 'current_tenant_key_int4()', 'current_tenant_key_int8()', 'current_tenant_key_uuid()', 'current_tenant_key_text()', 'current_actor()',
+                  'current_site()', 'context()', 'can(''a:b'')']) AS reader;
+SELECT is(opsadmin_private.context_is_bound(), false, 'context_is_bound() never raises');
+
+-- Staff without a tenant.
+BEGIN;
+SELECT opsadmin.begin_as('kim@example.com', reason => 'support') \g /dev/null
+SELECT is(current_user, 'opsadmin_internal', 'begin_as() takes on the site''s role');
+SELECT is(opsadmin.current_site(), 'internal', 'current_site()');
+SELECT is(opsadmin.current_tenant(), NULL, 'current_tenant() of staff without one is NULL');
+SELECT is(opsadmin.current_tenant_key_int4(), NULL, 'as are its keys');
+SELECT is(opsadmin.current_tenant_key_uuid(), NULL, 'as are its keys');
+SELECT is(opsadmin.context() - 'permissions' - 'actor_id',
+          '{"actor_name":"Kim","site":"internal","tenant_id":null,"ip":null,"method":null,"path":null,"request_id":null,"reason":"support","job_id":null,"action":null}',
+          'context() has everything');
+RESET ROLE;
+SELECT is(opsadmin.current_actor(), (SELECT id FROM opsadmin.actor WHERE email = 'kim@example.com'), 'current_actor()');
+SELECT is(failure($$SELECT opsadmin.begin_as('kim@example.com')$$), 'OA002', 'a transaction has one context');
+SELECT is(opsadmin.current_site(), 'internal', 'which stays');
+SAVEPOINT a;
+SELECT is(opsadmin.current_site(), 'internal', 'also below a savepoint');
+ROLLBACK TO a;
+SELECT is(opsadmin.current_site(), 'internal', 'and after rolling back to it');
+COMMIT;
+SELECT is(failure('SELECT opsadmin.context()'), 'OA001', 'COMMIT ends it');
+SELECT is(current_user, 'postgres', 'and the role');
+BEGIN;
+SELECT opsadmin.begin_as('kim@example.com') \g /dev/null
+ROLLBACK;
+SELECT is(failure('SELECT opsadmin.context()'), 'OA001', 'ROLLBACK ends it');
+BEGIN;
+SELECT opsadmin.begin_as('kim@example.com') \g /dev/null
+COMMIT AND CHAIN;
+SELECT is(failure('SELECT opsadmin.context()'), 'OA001', 'COMMIT AND CHAIN ends it');
+COMMIT;
+BEGIN;
+SAVEPOINT a;
+\set ON_ERROR_STOP off
+\set VERBOSITY sqlstate
+\o /dev/null
+SELECT opsadmin.begin_as('kim@example.com');
+\o
+\set code :LAST_ERROR_SQLSTATE
+\set VERBOSITY default
+\set ON_ERROR_STOP on
+ROLLBACK;
+SELECT is(text :'code', 'OA002', 'it is not bound below a savepoint');
+SELECT opsadmin.begin_as('kim@example.com') \g /dev/null
+SELECT is(failure('SELECT opsadmin.context()'), 'OA001', 'a transaction of one statement is one too');
+SELECT current_setting('max_prepared_transactions')::int > 0 AS can_prepare \gset
+\if :can_prepare
+BEGIN;
+SELECT opsadmin.begin_as('kim@example.com') \g /dev/null
+PREPARE TRANSACTION 'opsadmin context';
+SELECT is(failure('SELECT opsadmin.context()'), 'OA001', 'PREPARE TRANSACTION ends it');
+ROLLBACK PREPARED 'opsadmin context';
+\else
+SELECT skip('max_prepared_transactions is 0');
+\endif
+
+-- No setting holds or changes it.
+BEGIN;
+SELECT opsadmin.begin_as('both@example.com', 'acme') \g /dev/null
+SET ROLE NONE;
+RESET ALL;
+SELECT is(opsadmin.context() ->> 'tenant_id', '11', 'RESET ALL leaves it');
+SELECT is((SELECT count(*) FROM pg_settings WHERE setting LIKE '%both@example%' OR setting = 'acme'), 0::bigint, 'no setting holds it');
+COMMIT;
+
+-- Partners.
+SELECT is(failure($$SELECT opsadmin.begin_as('both@example.com', 'nowhere')$$), 'OA404', 'a tenant that does not exist');
+SELECT is(failure($$SELECT opsadmin.begin_as('ghost@example.com')$$), 'OA408', 'an actor that does not exist');
+SELECT is(failure($$SELECT opsadmin.begin_as('both@example.com', 'lettered')$$), 'OA403', 'a tenant that is not the actor''s');
+SELECT is(failure($$SELECT opsadmin.begin_as('nobody@example.com')$$), 'OA403', 'an actor without a role');
+SELECT is(failure('SELECT opsadmin.begin_as()'), 'OA420', 'neither actor nor tenant');
+BEGIN;
+SELECT opsadmin.begin_as('both@example.com', 'hooli') \g /dev/null
+SELECT is(opsadmin.current_tenant(), 13::bigint, 'the tenant that was named');
+SELECT is(opsadmin.context() -> 'permissions', '["*:read"]', 'with the permissions of that tenant alone');
+COMMIT;
+BEGIN;
+SELECT opsadmin.begin_as('both@example.com') \g /dev/null
+SELECT is(failure('SELECT opsadmin.' || reader), 'OA411', reader || ' of a partner without a choice') FROM unnest(ARRAY['current_tenant()', 'current_tenant_key_int8()']) AS reader;
+SELECT is(failure('SELECT opsadmin.list_rows(''product'')'), 'OA405', 'an unknown resource stays unknown');
+SELECT is(failure('SELECT opsadmin.list_jobs()'), 'OA411', 'list_jobs() names what is missing');
+SELECT is(failure('SELECT opsadmin.list_audit()'), 'OA411', 'as does list_audit()');
+SELECT is(failure('SELECT opsadmin.kpi_report()'), 'OA411', 'as does kpi_report()');
+SELECT is(failure($$SELECT opsadmin_private.require_permission('product:read')$$), 'OA411', 'no permission without a tenant');
+COMMIT;
+SELECT opsadmin.revoke_role('both@example.com', 'partner_member', 'hooli') \g /dev/null
+BEGIN;
+SELECT opsadmin.begin_as('both@example.com') \g /dev/null
+SELECT is(opsadmin.current_tenant(), 11::bigint, 'the only tenant needs no choice');
+SELECT is(current_user, 'opsadmin_partner', 'with the role of partners');
+COMMIT;
+UPDATE opsadmin.actor SET disabled_at = now() WHERE email = 'both@example.com';
+SELECT is(failure($$SELECT opsadmin.begin_as('both@example.com', 'acme')$$), 'OA408', 'a disabled actor');
+
+-- The forms of a tenant.
+BEGIN;
+SELECT opsadmin.begin_as(tenant => 'acme') \g /dev/null
+SELECT is(opsadmin.context() ->> 'actor_id', NULL, 'a tenant alone has no actor');
+SELECT is(opsadmin.can('anything:delete'), true, 'and every permission');
+SELECT is(opsadmin.current_tenant_key_int4(), 11, 'integer columns hold the id');
+SELECT is(opsadmin.current_tenant_key_int8(), 11::bigint, 'as do bigint ones');
+SELECT is(failure('SELECT opsadmin.current_tenant_key_uuid()'), 'OA404', 'without a key there is no uuid');
+SELECT is(failure('SELECT opsadmin.current_tenant_key_text()'), 'OA404', 'and no text');
+COMMIT;
+BEGIN;
+SELECT opsadmin.begin_as(tenant => 'numbered') \g /dev/null
+SELECT is(opsadmin.current_tenant_key_int8(), 4200000001, 'a numeric key stands for the id in bigint columns');
+SELECT is(failure('SELECT opsadmin.current_tenant_key_int4()'), 'OA404', 'it is never cut to fit');
+SELECT is(opsadmin.current_tenant_key_text(), '4200000001', 'text columns hold the key');
+SELECT is(opsadmin.current_tenant(), 12::bigint, 'opsadmin''s own tables the id');
+COMMIT;
+BEGIN;
+SELECT opsadmin.begin_as(tenant => 'hooli') \g /dev/null
+SELECT is(opsadmin.current_tenant_key_uuid(), '5d7bbdd0-4e33-4f8e-9b3a-6f2b1c9f6f01', 'uuid columns hold the key');
+SELECT is(opsadmin.current_tenant_key_text(), '5d7bbdd0-4e33-4f8e-9b3a-6f2b1c9f6f01', 'as do text columns');
+SELECT is(failure('SELECT opsadmin.current_tenant_key_int8()'), 'OA404', 'integer ones cannot');
+COMMIT;
+BEGIN;
+SELECT opsadmin.begin_as(tenant => 'lettered') \g /dev/null
+SELECT is(opsadmin.current_tenant_key_text(), 'T-14 é', 'any text may be a key');
+SELECT is(failure('SELECT opsadmin.current_tenant_key_uuid()'), 'OA404', 'that is no uuid');
+COMMIT;
+
+-- A parallel worker reads the context of its leader.
+CREATE TABLE parallel_row AS SELECT n FROM generate_series(1, 1000) AS n;
+GRANT SELECT ON parallel_row TO opsadmin_internal, opsadmin_partner;
+ANALYZE parallel_row;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SET max_parallel_workers_per_gather = 2;
+SET parallel_leader_participation = off;
+CREATE FUNCTION plan_of(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    line text;
+    lines text := '';
+BEGIN
+    FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || statement LOOP
+        lines := lines || line || chr(10);
+    END LOOP;
+    RETURN lines;
+END
+$$;
+BEGIN;
+SELECT opsadmin.begin_as(tenant => 'acme') \g /dev/null
+SELECT matches(plan_of('SELECT count(*) FROM parallel_row WHERE opsadmin.current_tenant_key_int4() + n = 11 + n'), 'Parallel Seq Scan', 'the readers run in parallel plans');
+SELECT is(count(*), 1000::bigint, 'and see the leader''s tenant') FROM parallel_row WHERE opsadmin.current_tenant_key_int4() + n = 11 + n;
+SELECT is(count(*), 1000::bigint, 'and its permissions') FROM parallel_row WHERE opsadmin.can(n || ':read');
+COMMIT;
+SELECT is(failure($$SELECT count(*) FROM parallel_row WHERE opsadmin.current_tenant_key_int4() + n = 11 + n$$), 'OA001', 'without a context they raise, as the leader does');
+
+SELECT * FROM finish();
