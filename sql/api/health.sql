@@ -45,6 +45,12 @@ BEGIN
     WHERE NOT member.rolsuper AND (
       granted.rolname IN ('opsadmin_internal', 'opsadmin_partner') AND member.rolname NOT IN (granted.rolname || '_login', 'opsadmin_trusted')
       OR granted.rolname IN ('opsadmin_internal_login', 'opsadmin_partner_login', 'opsadmin_worker'));
+  RETURN QUERY
+    SELECT 'error', 'roles', member.rolname::text, format('the role is a member of "%s"', granted.rolname), format('REVOKE %I FROM %I;', granted.rolname, member.rolname)
+    FROM pg_auth_members m JOIN pg_roles granted ON granted.oid = m.roleid JOIN pg_roles member ON member.oid = m.member
+    WHERE member.rolname IN ('opsadmin_internal', 'opsadmin_partner', 'opsadmin_internal_login', 'opsadmin_partner_login', 'opsadmin_worker', 'opsadmin_trusted')
+      AND NOT (granted.rolname = 'opsadmin_internal' AND member.rolname IN ('opsadmin_internal_login', 'opsadmin_trusted')
+               OR granted.rolname = 'opsadmin_partner' AND member.rolname IN ('opsadmin_partner_login', 'opsadmin_trusted'));
 
   BEGIN
     PERFORM opsadmin_private.sign('health', '');

@@ -22,6 +22,15 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.roles_without_rows IS 'Roles that can use a table today and would see no rows under row-level security';
 REVOKE ALL ON FUNCTION opsadmin_private.roles_without_rows FROM PUBLIC;
 
+-- The policies that protect() has made on a table.
+CREATE OR REPLACE FUNCTION opsadmin_private.own_policies(target regclass) RETURNS SETOF name
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT p.polname FROM pg_policy p
+  WHERE p.polrelid = $1 AND p.polname IN ('opsadmin_partner', 'opsadmin_partner_floor', 'opsadmin_internal', 'opsadmin_trusted')
+$$;
+COMMENT ON FUNCTION opsadmin_private.own_policies IS 'The policies that protect() has made on a table';
+REVOKE ALL ON FUNCTION opsadmin_private.own_policies FROM PUBLIC;
+
 -- protect_plan(target, tenant_column, trusted_roles, excluded_roles) returns the steps of protect() as SQL,
 -- in their order. Raises what protect() raises, but for the size of the table.
 CREATE OR REPLACE FUNCTION opsadmin.protect_plan(target regclass, tenant_column name DEFAULT 'tenant_id', trusted_roles name[] DEFAULT '{}', excluded_roles name[] DEFAULT '{}')
@@ -33,6 +42,7 @@ DECLARE
   predicate text;
   lost text;
   first_lost name;
+  leftover boolean;
 BEGIN
   PERFORM opsadmin_private.require_plain_table(target);
   table_name := opsadmin_private.qualified_name(target);
@@ -52,6 +62,9 @@ BEGIN
   SELECT n.nspname INTO schema_name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = target;
   predicate := opsadmin_private.tenant_predicate(tenant_column, tenant_type);
 
+  -- What a DROP EXTENSION ... CASCADE has left goes; row-level security that is on with it was opsadmin's own.
+  RETURN QUERY SELECT format('DROP POLICY %I ON %s', policy, table_name) FROM opsadmin_private.own_policies(target) AS policy;
+  leftover := FOUND;
   -- Policies first: at no time is row-level security on without them.
   RETURN NEXT format('CREATE POLICY opsadmin_partner ON %s AS PERMISSIVE FOR ALL TO opsadmin_partner USING (%s) WITH CHECK (%s)', table_name, predicate, predicate);
   RETURN NEXT format('CREATE POLICY opsadmin_partner_floor ON %s AS RESTRICTIVE FOR ALL TO opsadmin_partner USING (%s) WITH CHECK (%s)', table_name, predicate, predicate);
@@ -69,7 +82,7 @@ BEGIN
   RETURN NEXT format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', table_name);
   RETURN NEXT (SELECT format('SELECT opsadmin_private.register_protection(%L, %L, %L, %L, %L, %L, %L)', table_name, tenant_column,
                              (SELECT a.atthasdef FROM pg_attribute a WHERE a.attrelid = target AND a.attname = tenant_column),
-                             c.relrowsecurity, c.relforcerowsecurity, trusted_roles, excluded_roles)
+                             c.relrowsecurity AND NOT leftover, c.relforcerowsecurity AND NOT leftover, trusted_roles, excluded_roles)
                FROM pg_class c WHERE c.oid = target);
 END
 $$;
@@ -138,8 +151,7 @@ BEGIN
   IF NOT was.had_default THEN
     EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', table_name, was.tenant_column);
   END IF;
-  FOR policy IN SELECT p.polname FROM pg_policy p WHERE p.polrelid = target
-                AND p.polname IN ('opsadmin_partner', 'opsadmin_partner_floor', 'opsadmin_internal', 'opsadmin_trusted') LOOP
+  FOR policy IN SELECT opsadmin_private.own_policies(target) LOOP
     EXECUTE format('DROP POLICY %I ON %s', policy, table_name);
   END LOOP;
   DELETE FROM opsadmin.protected_table p WHERE p.target_id = was.target_id;

@@ -44,6 +44,16 @@ BEGIN
       RAISE EXCEPTION USING ERRCODE = 'OA439', MESSAGE = pg_catalog.format('role "%s" has an unexpected member "%s"', spec.role_name, stranger),
         HINT = pg_catalog.format('REVOKE %I FROM %I;', spec.role_name, stranger);
     END IF;
+    SELECT granted.rolname INTO stranger
+    FROM pg_catalog.pg_auth_members m
+    JOIN pg_catalog.pg_roles granted ON granted.oid = m.roleid
+    JOIN pg_catalog.pg_roles member ON member.oid = m.member
+    WHERE member.rolname = spec.role_name AND granted.rolname <> ALL (pg_catalog.string_to_array(coalesce(spec.member_of, ''), ','))
+    LIMIT 1;
+    IF stranger IS NOT NULL THEN
+      RAISE EXCEPTION USING ERRCODE = 'OA439', MESSAGE = pg_catalog.format('role "%s" is a member of "%s"', spec.role_name, stranger),
+        HINT = pg_catalog.format('REVOKE %I FROM %I;', stranger, spec.role_name);
+    END IF;
   END LOOP;
 END
 $$;

@@ -1,0 +1,150 @@
+# CREATE and DROP EXTENSION: again and again, in two databases of a cluster; what they refuse; that dropping
+# closes protected tables and never opens them; and the signing key's file.
+# topic: isolation
+use strict;
+use warnings;
+use Test::More;
+use OpsadminCluster;
+
+my $cluster = OpsadminCluster->new->start;
+my $key = $cluster->host . '/data/opsadmin.key';
+
+# Tests that SQL fails, with a code and texts of the error.
+sub fails_with {
+    my ($database, $sql, $name, @patterns) = @_;
+    my ($status, undef, $err) = $cluster->psql($database, "\\set VERBOSITY verbose\n$sql");
+    my @missing = grep { $err !~ $_ } @patterns;
+    ok($status && !@missing, $name) or diag("got: $err\nwanted: @missing");
+    return;
+}
+
+my $set_up = <<'SQL';
+SELECT opsadmin.create_tenant('acme', 'Acme'), opsadmin.create_tenant('globex', 'Globex');
+SELECT opsadmin.protect('item'), opsadmin.audit('item'), opsadmin.expose('item'), opsadmin.define_kpi('items', 'item', 'at');
+SQL
+my $count = "BEGIN; SET LOCAL client_min_messages = error; SELECT FROM opsadmin.begin_as(tenant => 'acme'); SELECT count(*) FROM item; COMMIT";
+
+$cluster->query('postgres', "CREATE DATABASE $_") for qw(company other planted);
+ok(!-e $key, 'there is no key before the extension is');
+$cluster->query('company', 'CREATE EXTENSION opsadmin');
+is(sprintf('%04o %d', (stat $key)[2] & 07777, -s $key), '0600 32', 'the key file has mode 0600 and 32 bytes');
+is(($cluster->psql('company', 'SELECT opsadmin_private.ensure_key()'))[0], 0, 'a key that is there is kept');
+
+# --- DROP EXTENSION with protected tables ------------------------------------------------------------
+
+my $policies = $cluster->query('company', 'SELECT count(*) FROM pg_policy');
+$cluster->query('company', <<'SQL');
+CREATE TABLE item (id bigint PRIMARY KEY, tenant_id bigint NOT NULL, at timestamptz NOT NULL DEFAULT now());
+CREATE INDEX ON item (tenant_id);
+INSERT INTO item SELECT n, 1 + n % 2 FROM generate_series(1, 10) AS n;
+SQL
+for my $time ('the first time', 'the second time') {
+    $cluster->query('company', $set_up);
+    is($cluster->query('company', $count), 5, "$time: a tenant sees its rows");
+    fails_with('company', 'DROP EXTENSION opsadmin', "$time: DROP EXTENSION refuses while tables depend on it",
+        qr/2BP01/, qr/policy opsadmin_partner_floor on table (public\.)?item depends on function/);
+    is($cluster->query('company', $count), 5, "$time: and nothing has changed");
+
+    $cluster->query('company', 'SET client_min_messages = error; DROP EXTENSION opsadmin CASCADE');
+    is($cluster->query('company', <<'SQL'), 't|t|10', "$time: after CASCADE row-level security is still on, no row is lost");
+SELECT relrowsecurity, relforcerowsecurity, (SELECT count(*) FROM item) FROM pg_class WHERE relname = 'item'
+SQL
+    is($cluster->query('company', 'SELECT count(*) FROM item', user => 'opsadmin_partner_login'), 0, "$time: partners see nothing");
+    fails_with('company', 'SET ROLE opsadmin_partner; INSERT INTO item VALUES (99, 1)', "$time: partners write nothing", qr/42501/);
+    is($cluster->query('company', q{SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'opsadmin%'}), 0, "$time: the schemas are gone");
+    $cluster->query('company', 'INSERT INTO item VALUES (11, 1); DELETE FROM item WHERE id = 11');
+    $cluster->query('company', 'CREATE EXTENSION opsadmin');
+}
+$cluster->query('company', $set_up);
+is($cluster->query('company', $count), 5, 'the tables are protected again after all');
+$cluster->query('company', "SELECT opsadmin.unprotect('item'), opsadmin.unaudit('item')");
+is($cluster->query('company', q{SELECT relrowsecurity, relforcerowsecurity, (SELECT count(*) FROM pg_policy) FROM pg_class WHERE relname = 'item'}),
+    "f|f|$policies", 'unprotect() knows that row-level security was not the company\'s own');
+is(($cluster->psql('company', 'DROP EXTENSION opsadmin'))[0], 0, 'without protected and audited tables DROP EXTENSION goes through');
+$cluster->query('company', 'CREATE EXTENSION opsadmin');
+
+# --- Two databases -----------------------------------------------------------------------------------
+
+$cluster->query('other', 'CREATE EXTENSION opsadmin');
+is($cluster->query('other', 'SELECT count(*) FROM opsadmin.tenant'), 0, 'another database begins empty');
+my $sign = "SELECT opsadmin_private.sign('test', 'payload')";
+is($cluster->query('other', $sign), $cluster->query('company', $sign), 'the cluster has one key');
+$cluster->query('other', 'DROP EXTENSION opsadmin');
+is($cluster->query('company', 'SELECT count(*) FROM opsadmin.tenant'), 0, 'dropping it there leaves this database alone');
+is($cluster->query('other', q{SELECT count(*) FROM pg_roles WHERE rolname LIKE 'opsadmin%'}), 6, 'and the roles');
+
+# --- What CREATE EXTENSION refuses -------------------------------------------------------------------
+
+for my $case (
+    ['SUPERUSER', 'NOSUPERUSER'], ['BYPASSRLS', 'NOBYPASSRLS'], ['CREATEROLE', 'NOCREATEROLE'],
+    ['CREATEDB', 'NOCREATEDB'], ['REPLICATION', 'NOREPLICATION']) {
+    $cluster->query('other', "ALTER ROLE opsadmin_partner $case->[0]");
+    fails_with('other', 'CREATE EXTENSION opsadmin', "a role with $case->[0]",
+        qr/OA439: role "opsadmin_partner" exists and may do more/, qr/HINT:  ALTER ROLE opsadmin_partner NOSUPERUSER NOBYPASSRLS/);
+    $cluster->query('other', "ALTER ROLE opsadmin_partner $case->[1]");
+}
+$cluster->query('other', 'CREATE ROLE mallory LOGIN');
+for my $role (qw(opsadmin_internal opsadmin_partner opsadmin_internal_login opsadmin_worker)) {
+    $cluster->query('other', "GRANT $role TO mallory");
+    fails_with('other', 'CREATE EXTENSION opsadmin', "an unexpected member of $role",
+        qr/OA439: role "$role" has an unexpected member "mallory"/, qr/HINT:  REVOKE $role FROM mallory;/);
+    $cluster->query('other', "REVOKE $role FROM mallory");
+}
+for my $power (qw(pg_read_all_data postgres)) {
+    $cluster->query('other', "GRANT $power TO opsadmin_partner_login");
+    fails_with('other', 'CREATE EXTENSION opsadmin', "a role that is itself a member of $power",
+        qr/OA439: role "opsadmin_partner_login" is a member of "$power"/, qr/HINT:  REVOKE $power FROM opsadmin_partner_login;/);
+    like($cluster->query('company', q{SELECT problem || remedy FROM opsadmin.health() WHERE rule = 'roles'}),
+        qr/is a member of "$power".*REVOKE $power FROM opsadmin_partner_login;/, 'which health() tells of as well');
+    $cluster->query('other', "REVOKE $power FROM opsadmin_partner_login");
+}
+$cluster->query('other', 'GRANT opsadmin_trusted TO mallory; CREATE EXTENSION opsadmin; DROP EXTENSION opsadmin; REVOKE opsadmin_trusted FROM mallory');
+pass('members of opsadmin_trusted are expected');
+
+$cluster->query('planted', 'GRANT CREATE ON DATABASE planted TO mallory');
+for my $schema (qw(opsadmin opsadmin_private)) {
+    $cluster->query('planted', <<"SQL", user => 'mallory');
+CREATE SCHEMA $schema;
+CREATE FUNCTION $schema.current_tenant() RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint';
+SQL
+    fails_with('planted', 'CREATE EXTENSION opsadmin', "a function planted in a schema $schema", qr/42P06: schema "$schema" already exists/);
+    $cluster->query('planted', "SET client_min_messages = error; DROP SCHEMA $schema CASCADE", user => 'mallory');
+}
+fails_with('planted', 'SET ROLE mallory; CREATE EXTENSION opsadmin', 'no superuser', qr/42501/);
+is(($cluster->psql('planted', 'CREATE EXTENSION opsadmin'))[0], 0, 'without all that it is installed');
+
+# --- The key's file ----------------------------------------------------------------------------------
+
+sub write_key {
+    my ($mode, $bytes) = @_;
+    chmod 0600, $key;
+    open(my $file, '>', $key) or die "$key: $!";
+    print $file $bytes;
+    close $file;
+    chown((stat $cluster->host . '/data')[4, 5], $key);
+    chmod $mode, $key;
+    return;
+}
+
+my $signature = $cluster->query('company', $sign);
+open(my $file, '<:raw', $key) or die "$key: $!";
+read($file, my $bytes, 64);
+close $file;
+for my $case ([0644, $bytes, 'Its mode lets others read it'], [0640, $bytes, 'Its mode lets others read it'], [0600, substr($bytes, 1), 'Its length is not 32 bytes'],
+    [0600, "$bytes\n", 'Its length is not 32 bytes'], [0600, '', 'Its length is not 32 bytes']) {
+    my $name = sprintf('a key of %d bytes with mode %04o', length $case->[1], $case->[0]);
+    write_key(@$case);
+    fails_with('company', $sign, $name, qr/OA004: the signing key "opsadmin\.key" cannot be used/, qr/DETAIL:  $case->[2]/, qr/HINT:  .*0600/);
+    fails_with('other', 'CREATE EXTENSION opsadmin', 'CREATE EXTENSION refuses it too', qr/OA004/);
+    like($cluster->query('company', q{SELECT problem FROM opsadmin.health() WHERE rule = 'key'}), qr/cannot be used/, 'health() tells of it');
+}
+unlink $key;
+fails_with('company', $sign, 'no key', qr/OA004/, qr/DETAIL:  The file does not exist/);
+write_key(0600, $bytes);
+is($cluster->query('company', $sign), $signature, 'with its own key back it signs as before');
+unlink $key;
+$cluster->query('company', 'SELECT opsadmin_private.ensure_key()');
+isnt($cluster->query('company', $sign), $signature, 'another key signs otherwise');
+unlike($cluster->log, qr/PANIC|terminated by signal/, 'no process died');
+
+done_testing;
