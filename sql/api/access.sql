@@ -86,7 +86,8 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp 
 BEGIN
   DELETE FROM opsadmin.access_role r WHERE r.name = drop_role.name AND NOT r.built_in;
   IF NOT FOUND THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA409', MESSAGE = format('role "%s" does not exist, or is built in', name);
+    RAISE EXCEPTION USING ERRCODE = 'OA409', MESSAGE = format('role "%s" does not exist, or is built in', name),
+      HINT = 'See opsadmin.access_role.';
   END IF;
 END
 $$;
@@ -122,7 +123,8 @@ BEGIN
   WHERE b.actor_id = opsadmin_private.actor_id(actor) AND b.role_name = revoke_role.role_name
     AND b.tenant_id IS NOT DISTINCT FROM CASE WHEN tenant IS NOT NULL THEN opsadmin_private.tenant_id(tenant) END;
   IF NOT FOUND THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA409', MESSAGE = format('actor "%s" does not have the role "%s" here', actor, role_name);
+    RAISE EXCEPTION USING ERRCODE = 'OA409', MESSAGE = format('actor "%s" does not have the role "%s" here', actor, role_name),
+      HINT = 'See opsadmin.role_binding.';
   END IF;
 END
 $$;

@@ -15,7 +15,8 @@ BEGIN
   PERFORM opsadmin_private.require_name(name, 'an action');
   PERFORM opsadmin_private.require_plain_table(target);
   IF jsonb_typeof(params) <> 'array' OR NOT sites <@ '{internal,partner}' OR cardinality(sites) = 0 THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = 'params is a list of objects, and sites are internal and partner';
+    RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = 'params is a list of objects, and sites are internal and partner',
+      HINT = 'For example params => ''[{"name":"percent","type":"numeric","min":1,"max":90}]''.';
   END IF;
   FOR param IN SELECT jsonb_array_elements(params) LOOP
     PERFORM opsadmin_private.require_name(param ->> 'name', 'a parameter');
@@ -44,7 +45,8 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp 
 BEGIN
   DELETE FROM opsadmin.action a WHERE a.name = drop_action.name;
   IF NOT FOUND THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA406', MESSAGE = format('action "%s" does not exist', name);
+    RAISE EXCEPTION USING ERRCODE = 'OA406', MESSAGE = format('action "%s" does not exist', name),
+      HINT = 'See opsadmin.action.';
   END IF;
 END
 $$;

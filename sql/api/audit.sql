@@ -40,7 +40,8 @@ DECLARE
 BEGIN
   DELETE FROM opsadmin.audited_table a USING opsadmin.target t WHERE t.id = a.target_id AND t.relation = target;
   IF NOT FOUND THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA438', MESSAGE = format('table "%s" is not audited', target);
+    RAISE EXCEPTION USING ERRCODE = 'OA438', MESSAGE = format('table "%s" is not audited', target),
+      HINT = 'See opsadmin.audited_table.';
   END IF;
   FOREACH event IN ARRAY '{insert,update,delete,truncate}'::text[] LOOP
     EXECUTE format('DROP TRIGGER IF EXISTS opsadmin_audit_%s ON %s', event, opsadmin_private.qualified_name(target));
@@ -64,7 +65,8 @@ DECLARE
 BEGIN
   PERFORM opsadmin_private.require_permission('audit:read');
   IF filter ? 'job_id' AND (filter ->> 'job_id') !~ '^[0-9]{1,18}$' THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = 'job_id is not a number', COLUMN = '/filter/job_id';
+    RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = 'job_id is not a number', COLUMN = '/filter/job_id',
+      HINT = 'Use the id of a job, as opsadmin.list_jobs() shows it.';
   END IF;
   -- The conditions that are not asked for are not in the statement, so that each finds its index.
   conditions := concat_ws(' AND ', 'l.id < $1', CASE WHEN own_tenant IS NOT NULL THEN 'l.tenant_id = $2' END,

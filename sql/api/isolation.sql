@@ -138,7 +138,8 @@ DECLARE
 BEGIN
   SELECT p.* INTO was FROM opsadmin.protected_table p JOIN opsadmin.target t ON t.id = p.target_id WHERE t.relation = target;
   IF NOT FOUND THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA435', MESSAGE = format('table "%s" is not protected', target);
+    RAISE EXCEPTION USING ERRCODE = 'OA435', MESSAGE = format('table "%s" is not protected', target),
+      HINT = 'See opsadmin.protected_table.';
   END IF;
   -- The grants first: at no time may a site role use the table without the policies.
   EXECUTE format('REVOKE ALL ON %s FROM opsadmin_internal, opsadmin_partner', table_name);

@@ -73,7 +73,8 @@ DECLARE
   own_tenant bigint := opsadmin.current_tenant();
 BEGIN
   IF NOT EXISTS (SELECT FROM opsadmin.job j WHERE j.id = job_id AND (own_tenant IS NULL OR j.tenant_id = own_tenant)) THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA407', MESSAGE = format('job %s does not exist', coalesce(job_id::text, 'NULL'));
+    RAISE EXCEPTION USING ERRCODE = 'OA407', MESSAGE = format('job %s does not exist', coalesce(job_id::text, 'NULL')),
+      HINT = 'opsadmin.list_jobs() shows the jobs of this tenant.';
   END IF;
   RETURN opsadmin_private.job_json(job_id);
 END

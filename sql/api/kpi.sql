@@ -42,7 +42,8 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp 
 BEGIN
   DELETE FROM opsadmin.kpi k WHERE k.name = drop_kpi.name;
   IF NOT FOUND THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA410', MESSAGE = format('KPI "%s" does not exist', name);
+    RAISE EXCEPTION USING ERRCODE = 'OA410', MESSAGE = format('KPI "%s" does not exist', name),
+      HINT = 'See opsadmin.kpi.';
   END IF;
 END
 $$;
@@ -59,7 +60,8 @@ DECLARE
   stored integer := 0;
 BEGIN
   IF kpi IS NOT NULL AND NOT EXISTS (SELECT FROM opsadmin.kpi k WHERE k.name = refresh_kpi.kpi) THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA410', MESSAGE = format('KPI "%s" does not exist', kpi);
+    RAISE EXCEPTION USING ERRCODE = 'OA410', MESSAGE = format('KPI "%s" does not exist', kpi),
+      HINT = 'See opsadmin.kpi.';
   END IF;
   IF last_day IS NOT NULL AND first_day IS NULL OR first_day > last_day OR coalesce(last_day, current_date) - first_day > 3660 THEN
     RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'the days do not fit', HINT = 'first_day is not after last_day, and not more than ten years before it.';
@@ -88,14 +90,16 @@ DECLARE
 BEGIN
   PERFORM opsadmin_private.require_permission('kpi:read');
   IF NOT EXISTS (SELECT FROM opsadmin.kpi k WHERE k.name = kpi_series.kpi) THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA410', MESSAGE = format('KPI "%s" does not exist', left(coalesce(kpi, 'NULL'), 100));
+    RAISE EXCEPTION USING ERRCODE = 'OA410', MESSAGE = format('KPI "%s" does not exist', left(coalesce(kpi, 'NULL'), 100)),
+      HINT = 'opsadmin.kpi_report() shows the KPIs.';
   END IF;
   IF first_day IS NULL OR last_day IS NULL OR last_day - first_day NOT BETWEEN 0 AND 366 THEN
     RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'the days do not fit', COLUMN = '/first_day', HINT = 'Ask for 1 to 367 days.';
   END IF;
   IF tenant IS NOT NULL THEN
     IF own_tenant IS NOT NULL AND NOT EXISTS (SELECT FROM opsadmin.tenant t WHERE t.id = own_tenant AND t.slug = kpi_series.tenant) THEN
-      RAISE EXCEPTION USING ERRCODE = 'OA404', MESSAGE = format('tenant "%s" does not exist', left(tenant, 100));
+      RAISE EXCEPTION USING ERRCODE = 'OA404', MESSAGE = format('tenant "%s" does not exist', left(tenant, 100)),
+      HINT = 'Leave the tenant away for your own.';
     END IF;
     own_tenant := opsadmin_private.tenant_id(tenant);
   END IF;

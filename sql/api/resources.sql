@@ -21,7 +21,8 @@ BEGIN
       HINT = 'A resource needs a key of one column.';
   END IF;
   IF NOT sites <@ '{internal,partner}' OR cardinality(sites) = 0 THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = 'sites are internal and partner';
+    RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = 'sites are internal and partner',
+      HINT = 'For example sites => ''{internal}''.';
   END IF;
   list_columns := coalesce(list_columns, (SELECT array_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped));
   filter_columns := coalesce(filter_columns, list_columns);
@@ -60,7 +61,8 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp 
 BEGIN
   DELETE FROM opsadmin.resource r USING opsadmin.target t WHERE t.id = r.target_id AND t.relation = target;
   IF NOT FOUND THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA405', MESSAGE = format('table "%s" is not exposed', target);
+    RAISE EXCEPTION USING ERRCODE = 'OA405', MESSAGE = format('table "%s" is not exposed', target),
+      HINT = 'See opsadmin.resource.';
   END IF;
 END
 $$;

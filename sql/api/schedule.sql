@@ -48,7 +48,8 @@ DECLARE
 BEGIN
   PERFORM opsadmin_private.require_cron();
   IF workers IS NULL OR workers NOT BETWEEN 1 AND 32 THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'workers is not between 1 and 32';
+    RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'workers is not between 1 and 32',
+      HINT = 'Two are enough for most servers.';
   END IF;
   PERFORM opsadmin_private.unschedule_all();
   FOR job IN

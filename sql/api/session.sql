@@ -148,7 +148,8 @@ BEGIN
     WHERE t.slug = choose_tenant.tenant
       AND (opsadmin.current_site() = 'internal' OR EXISTS (SELECT FROM opsadmin.role_binding b WHERE b.actor_id = opsadmin.current_actor() AND b.tenant_id = t.id));
     IF NOT FOUND THEN
-      RAISE EXCEPTION USING ERRCODE = 'OA404', MESSAGE = format('tenant "%s" does not exist', left(tenant, 100)), COLUMN = '/tenant';
+      RAISE EXCEPTION USING ERRCODE = 'OA404', MESSAGE = format('tenant "%s" does not exist', left(tenant, 100)), COLUMN = '/tenant',
+      HINT = 'opsadmin.me() names the tenants to choose from.';
     END IF;
     IF opsadmin.current_site() = 'internal' AND coalesce(btrim(reason), '') = '' THEN
       RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'a reason is required to act in a tenant', COLUMN = '/reason',

@@ -58,7 +58,8 @@ BEGIN
   IF actor_id IS NOT NULL THEN
     SELECT * INTO person FROM opsadmin.actor a WHERE a.id = bind_actor.actor_id AND a.disabled_at IS NULL;
     IF NOT FOUND THEN
-      RAISE EXCEPTION USING ERRCODE = 'OA408', MESSAGE = 'the actor does not exist any more, or is disabled';
+      RAISE EXCEPTION USING ERRCODE = 'OA408', MESSAGE = 'the actor does not exist any more, or is disabled',
+      HINT = 'Sign in as somebody else.';
     END IF;
     granted := opsadmin_private.permissions(actor_id, site, tenant_id);
   END IF;

@@ -58,17 +58,20 @@ DECLARE
   answer jsonb := '{}'::jsonb;
 BEGIN
   IF jsonb_typeof(given) <> 'object' THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'the parameters are not an object', COLUMN = '/params';
+    RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'the parameters are not an object', COLUMN = '/params',
+      HINT = 'For example {"percent":10}.';
   END IF;
   SELECT k INTO wrong FROM jsonb_object_keys(given) AS k WHERE NOT EXISTS (SELECT FROM jsonb_array_elements(definitions) AS d WHERE d ->> 'name' = k) LIMIT 1;
   IF FOUND THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = format('there is no parameter "%s"', left(wrong, 100)), COLUMN = '/params/' || left(wrong, 100);
+    RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = format('there is no parameter "%s"', left(wrong, 100)), COLUMN = '/params/' || left(wrong, 100),
+      HINT = 'opsadmin.list_resources() names the parameters of an action.';
   END IF;
   FOR definition IN SELECT jsonb_array_elements(definitions) LOOP
     plain := coalesce(given ->> (definition ->> 'name'), definition ->> 'default');
     IF plain IS NULL OR plain = '' AND definition ->> 'type' <> 'text' THEN
       IF (definition -> 'required')::boolean THEN
-        RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = format('parameter "%s" is missing', definition ->> 'name'), COLUMN = '/params/' || (definition ->> 'name');
+        RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = format('parameter "%s" is missing', definition ->> 'name'), COLUMN = '/params/' || (definition ->> 'name'),
+      HINT = 'Give it a value.';
       END IF;
       CONTINUE;
     END IF;
@@ -77,7 +80,7 @@ BEGIN
                      definition ->> 'min', definition ->> 'max') INTO in_range;
     EXCEPTION WHEN data_exception THEN
       RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = format('parameter "%s" is not of type %s', definition ->> 'name', definition ->> 'type'),
-        COLUMN = '/params/' || (definition ->> 'name');
+        COLUMN = '/params/' || (definition ->> 'name'), HINT = format('Give a value of type %s.', definition ->> 'type');
     END;
     IF NOT in_range OR plain IN ('NaN', 'Infinity', '-Infinity') AND definition ->> 'type' = 'numeric' THEN
       RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = format('parameter "%s" is out of range', definition ->> 'name'), COLUMN = '/params/' || (definition ->> 'name'),

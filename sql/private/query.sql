@@ -54,7 +54,8 @@ BEGIN
   joiner := CASE WHEN filter ? 'and' THEN 'and' WHEN filter ? 'or' THEN 'or' END;
   IF joiner IS NOT NULL THEN
     IF jsonb_typeof(filter -> joiner) <> 'array' OR jsonb_array_length(filter -> joiner) NOT BETWEEN 1 AND 100 THEN
-      RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = format('"%s" holds a list of 1 to 100 conditions', joiner), COLUMN = pointer || '/' || joiner;
+      RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = format('"%s" holds a list of 1 to 100 conditions', joiner), COLUMN = pointer || '/' || joiner,
+      HINT = 'For example {"and":[{"column":"price","op":">=","value":1000}]}.';
     END IF;
     FOR item IN SELECT jsonb_array_elements(filter -> joiner) LOOP
       parts := parts || opsadmin_private.compile_filter(resource, item, format('%s/%s/%s', pointer, joiner, place));
@@ -76,13 +77,15 @@ BEGIN
                   opsadmin_private.literal(operand, found_column.type_name, pointer || '/value'));
   ELSIF operator = 'between' THEN
     IF jsonb_typeof(operand) IS DISTINCT FROM 'array' OR jsonb_array_length(operand) <> 2 THEN
-      RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = '"between" takes a list of two values', COLUMN = pointer || '/value';
+      RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = '"between" takes a list of two values', COLUMN = pointer || '/value',
+      HINT = 'For example {"column":"price","op":"between","value":[1000,2000]}.';
     END IF;
     RETURN format('%s BETWEEN %s AND %s', reference, opsadmin_private.literal(operand -> 0, found_column.type_name, pointer || '/value/0'),
                   opsadmin_private.literal(operand -> 1, found_column.type_name, pointer || '/value/1'));
   ELSIF operator = 'in' THEN
     IF jsonb_typeof(operand) IS DISTINCT FROM 'array' OR jsonb_array_length(operand) NOT BETWEEN 1 AND 1000 THEN
-      RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = '"in" takes a list of 1 to 1,000 values', COLUMN = pointer || '/value';
+      RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = '"in" takes a list of 1 to 1,000 values', COLUMN = pointer || '/value',
+      HINT = 'For example {"column":"status","op":"in","value":["PAID","REFUNDED"]}.';
     END IF;
     FOR item IN SELECT jsonb_array_elements(operand) LOOP
       parts := parts || opsadmin_private.literal(item, found_column.type_name, format('%s/value/%s', pointer, place));
@@ -91,12 +94,14 @@ BEGIN
     RETURN format('%s IN (%s)', reference, array_to_string(parts, ', '));
   ELSIF operator = 'is_null' THEN
     IF jsonb_typeof(operand) IS DISTINCT FROM 'boolean' THEN
-      RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = '"is_null" takes true or false', COLUMN = pointer || '/value';
+      RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = '"is_null" takes true or false', COLUMN = pointer || '/value',
+      HINT = 'For example {"column":"closed_at","op":"is_null","value":true}.';
     END IF;
     RETURN format('%s IS %s NULL', reference, CASE WHEN operand::boolean THEN '' ELSE 'NOT' END);
   ELSIF operator IN ('prefix', 'contains') THEN
     IF found_column.type_name NOT IN ('text', 'character varying') OR jsonb_typeof(operand) IS DISTINCT FROM 'string' THEN
-      RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = format('"%s" takes a text, for a column of text', operator), COLUMN = pointer || '/value';
+      RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = format('"%s" takes a text, for a column of text', operator), COLUMN = pointer || '/value',
+      HINT = 'For example {"column":"name","op":"contains","value":"tea"}.';
     END IF;
     RETURN CASE operator WHEN 'prefix' THEN format('%s ^@ %L', reference, operand #>> '{}')
                          ELSE format('%s ILIKE %s', reference, opsadmin_private.contains_pattern(operand #>> '{}')) END;
@@ -205,7 +210,8 @@ CREATE OR REPLACE FUNCTION opsadmin_private.page_size(page_size integer) RETURNS
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   IF page_size NOT BETWEEN 1 AND 100 THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'the page size is not between 1 and 100', COLUMN = '/page_size';
+    RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'the page size is not between 1 and 100', COLUMN = '/page_size',
+      HINT = 'Ask for the next page by its cursor.';
   END IF;
   RETURN coalesce(page_size, 50);
 END
@@ -307,13 +313,15 @@ BEGIN
   IF selection ? list_name THEN
     IF jsonb_typeof(selection -> list_name) <> 'array' OR jsonb_array_length(selection -> list_name) > 10000
        OR list_name = 'ids' AND jsonb_array_length(selection -> list_name) = 0 THEN
-      RAISE EXCEPTION USING ERRCODE = 'OA423', MESSAGE = format('"%s" is a list of at most 10,000 keys', list_name), COLUMN = '/selection/' || list_name;
+      RAISE EXCEPTION USING ERRCODE = 'OA423', MESSAGE = format('"%s" is a list of at most 10,000 keys', list_name), COLUMN = '/selection/' || list_name,
+      HINT = 'Select more rows by a filter.';
     END IF;
     BEGIN
       EXECUTE format('SELECT array_agg(k)::text FROM (SELECT jsonb_array_elements_text($1)::%s AS k) AS given', key_type)
         INTO keys USING selection -> list_name;
     EXCEPTION WHEN data_exception THEN
-      RAISE EXCEPTION USING ERRCODE = 'OA423', MESSAGE = format('a key is not of type %s', key_type), COLUMN = '/selection/' || list_name;
+      RAISE EXCEPTION USING ERRCODE = 'OA423', MESSAGE = format('a key is not of type %s', key_type), COLUMN = '/selection/' || list_name,
+      HINT = 'Use the keys that opsadmin.list_rows() shows.';
     END;
   END IF;
   IF list_name = 'ids' THEN
