@@ -37,7 +37,7 @@ constexpr ForeignError foreign_errors[] = {
     {"42501", "OA403", 0, nullptr},
     {"53", "", 503, "the database is short of resources"},
     {"54", "OA108", 0, nullptr},
-    {"55P03", "", 409, "the data is locked by another transaction"},
+    {"55P03", "", 503, "the data is locked by another transaction"},
     {"57014", "OA110", 0, nullptr},
     {"57P", "OA105", 0, nullptr},
     {"P0001", "", 422, "the database refused the change"},

@@ -9,5 +9,6 @@ import './malformed.mjs';
 import './static.mjs';
 import './command.mjs';
 import './load.mjs';
+import './interruption.mjs';
 import './outage.mjs';
 import './throttle.mjs';

@@ -1,7 +1,7 @@
 // A change from the request to the audit log: through the workers, with who, from where and by which request.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { Gateway, Session, assertProblem, env, shell, until } from './lib.mjs';
+import { Gateway, Session, assertProblem, env, sql, until } from './lib.mjs';
 
 describe('a bulk change', () => {
   const address = '203.0.113.9';
@@ -24,7 +24,7 @@ describe('a bulk change', () => {
     assert.equal(answer.status, 202, answer.text);
     const { job_id: job } = JSON.parse(answer.text);
     // Not to wait for the next minute of pg_cron; its workers may take part.
-    shell('psql -X -q -c "CALL opsadmin.run_jobs()"');
+    sql('CALL opsadmin.run_jobs()');
     await until('the job to end', async () => !['PENDING', 'PLANNING', 'RUNNING'].includes((await read(`/jobs/${job}`)).state));
     const { state, total, processed, changed, failed, tenant } = await read(`/jobs/${job}`);
     assert.deepEqual({ state, total, processed, changed, failed, tenant: tenant.slug },

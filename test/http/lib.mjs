@@ -39,6 +39,13 @@ export function shell(command) {
   assert.equal(status, 0, `${command}: ${stderr}`);
 }
 
+// Runs SQL as the superuser that the environment of psql names.
+export function sql(statement) {
+  const { status, stdout, stderr } = spawnSync('psql', ['-XAtqc', statement], { encoding: 'utf8' });
+  assert.equal(status, 0, `${statement}: ${stderr}`);
+  return stdout.trim();
+}
+
 export function runGateway(...args) {
   return spawnSync(env.gateway, args, { encoding: 'utf8' });
 }
@@ -197,9 +204,10 @@ const errorTable = new Map(
   ),
 );
 
-// Compares an answer that is a problem: whole, but for a text of the server that `detail` replaces by true.
-export function assertProblem(answer, code, { headers = {}, detail, hint, errors } = {}) {
-  const { status, title } = errorTable.get(code);
+// Compares an answer that is a problem: whole, but for a text of the server that `detail` replaces by true. A code
+// that is not opsadmin's comes with its status and title.
+export function assertProblem(answer, code, { headers = {}, detail, hint, errors, foreign } = {}) {
+  const { status, title } = foreign ?? errorTable.get(code);
   assert.equal(answer?.status, status, answer?.text ?? 'no answer');
   assertHeaders(answer, {
     'content-type': 'application/problem+json',
