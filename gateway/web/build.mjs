@@ -2,7 +2,7 @@
 // Prints the sizes and fails when a budget is broken. It must run on nodejs 18.
 import { build } from 'esbuild';
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
@@ -25,8 +25,8 @@ const result = await build({
   logLevel: 'warning',
 });
 
-await rm(dist, { recursive: true, force: true });
-await mkdir(new URL('assets/', dist), { recursive: true });
+const assets = new URL('assets/', dist);
+await mkdir(assets, { recursive: true });
 
 const names = {};
 const total = { js: 0, css: 0 };
@@ -36,15 +36,17 @@ for (const file of result.outputFiles) {
   names[`${stem}.${kind}`] = `${stem}-${hash}.${kind}`;
   const size = gzipSync(file.contents, { level: 9 }).length;
   total[kind] += size;
-  await writeFile(new URL(`assets/${stem}-${hash}.${kind}`, dist), file.contents);
+  await writeFile(new URL(names[`${stem}.${kind}`], assets), file.contents);
   console.log(`${`${stem}.${kind}`.padEnd(10)} ${(size / 1024).toFixed(1).padStart(6)} KB gzip`);
 }
 
 const shell = await readFile(new URL('src/index.html', root), 'utf8');
-await writeFile(
-  new URL('index.html', dist),
-  shell.replace(/\{\{(.+?)\}\}/g, (_, name) => `/assets/${names[name]}`),
-);
+await writeFile(new URL('index.new', dist), shell.replace(/\{\{(.+?)\}\}/g, (_, name) => `/assets/${names[name]}`));
+// The shell changes at once, and what the shell before needed goes last: a server may be reading.
+await rename(new URL('index.new', dist), new URL('index.html', dist));
+for (const name of await readdir(assets)) {
+  if (!Object.values(names).includes(name)) await rm(new URL(name, assets));
+}
 
 for (const kind of ['js', 'css']) {
   const used = `${(total[kind] / 1024).toFixed(1)} of ${budget[kind] / 1024} KB`;
