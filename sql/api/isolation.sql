@@ -1,23 +1,27 @@
 -- Puts the company's tables under isolation by tenant. protect_plan() returns the steps, protect() runs them.
 
--- Roles that can read the table, or own a view on it, and would see no rows under row-level security.
+-- Roles that can use the table or a column of it, or own a view on it, and would see no rows under row-level
+-- security; "public" stands for PUBLIC.
 CREATE OR REPLACE FUNCTION opsadmin_private.roles_without_rows(target regclass, known name[]) RETURNS TABLE (role_name name, why text)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT r.rolname, string_agg(DISTINCT found.why, ', ')
+  SELECT coalesce(r.rolname, 'public'), string_agg(DISTINCT found.why, ', ')
   FROM (
     SELECT c.relowner AS role, 'owner' AS why FROM pg_class c WHERE c.oid = $1
     UNION ALL
-    SELECT a.grantee, 'granted ' || lower(a.privilege_type) FROM pg_class c CROSS JOIN aclexplode(c.relacl) AS a
-    WHERE c.oid = $1 AND a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE') AND a.grantee <> 0
+    SELECT a.grantee, 'granted ' || lower(a.privilege_type)
+    FROM (SELECT c.relacl AS acl FROM pg_class c WHERE c.oid = $1
+          UNION ALL SELECT t.attacl FROM pg_attribute t WHERE t.attrelid = $1) AS granted
+    CROSS JOIN aclexplode(granted.acl) AS a
+    WHERE a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
     UNION ALL
     SELECT v.relowner, 'owner of ' || v.oid::regclass
     FROM pg_depend d JOIN pg_rewrite w ON w.oid = d.objid AND d.classid = 'pg_rewrite'::regclass JOIN pg_class v ON v.oid = w.ev_class
     WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = $1 AND v.oid <> $1
   ) AS found
-  JOIN pg_roles r ON r.oid = found.role
-  WHERE NOT r.rolsuper AND NOT r.rolbypassrls AND r.rolname <> ALL ($2)
-    AND r.rolname NOT IN ('opsadmin_internal', 'opsadmin_partner')
-  GROUP BY r.rolname ORDER BY r.rolname
+  LEFT JOIN pg_roles r ON r.oid = found.role
+  WHERE (r.oid IS NULL OR NOT r.rolsuper AND NOT r.rolbypassrls) AND coalesce(r.rolname, 'public') <> ALL ($2)
+    AND coalesce(r.rolname, 'public') NOT IN ('opsadmin_internal', 'opsadmin_partner')
+  GROUP BY 1 ORDER BY 1
 $$;
 COMMENT ON FUNCTION opsadmin_private.roles_without_rows IS 'Roles that can use a table today and would see no rows under row-level security';
 REVOKE ALL ON FUNCTION opsadmin_private.roles_without_rows FROM PUBLIC;
