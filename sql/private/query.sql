@@ -122,11 +122,12 @@ BEGIN
   IF coalesce(btrim(search), '') = '' THEN
     RETURN 'true';
   END IF;
-  SELECT string_agg(format('target.%I ILIKE %s', c.column_name, opsadmin_private.contains_pattern(btrim(search))), ' OR ') INTO condition
-  FROM opsadmin.resource_column c WHERE c.resource_name = resource AND c.searchable;
-  SELECT concat_ws(' OR ', condition, format('target.%I = %L::%s', c.column_name, btrim(search), c.type_name)) INTO condition
-  FROM opsadmin.resource_column c JOIN opsadmin.resource r ON r.name = c.resource_name AND r.key_column = c.column_name
-  WHERE r.name = resource AND (c.type_name IN ('integer', 'bigint') AND btrim(search) ~ '^[0-9]{1,9}$' OR condition IS NULL AND c.type_name = 'text');
+  SELECT string_agg(CASE WHEN c.searchable THEN format('target.%I ILIKE %s', c.column_name, opsadmin_private.contains_pattern(btrim(search)))
+                         ELSE format('target.%I = %L::%s', c.column_name, btrim(search), c.type_name) END, ' OR ') INTO condition
+  FROM opsadmin.resource_column c JOIN opsadmin.resource r ON r.name = c.resource_name
+  WHERE r.name = resource
+    AND (c.searchable OR c.column_name = r.key_column
+         AND (c.type_name = 'text' OR c.type_name IN ('integer', 'bigint') AND btrim(search) ~ '^[0-9]{1,9}$'));
   RETURN '(' || coalesce(condition, 'false') || ')';
 END
 $$;
@@ -239,6 +240,7 @@ DECLARE
   members text;
   sort_value text;
   key_value text;
+  nullable boolean;
 BEGIN
   IF coalesce(sort, '') = '' THEN
     sort_name := found_resource.key_column;
@@ -254,32 +256,29 @@ BEGIN
   list := md5(concat_ws(chr(10), resource, coalesce(filter, '{}')::text, btrim(search), sort_name, descending, opsadmin.current_site(), opsadmin.current_tenant()));
   after_row := opsadmin_private.read_cursor(list, cursor);
   comparison := CASE WHEN descending THEN '<' ELSE '>' END;
+  nullable := NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target AND a.attname = sort_name AND a.attnotnull);
   IF after_row IS NOT NULL THEN
     key_value := format('%L::%s', after_row ->> 1, key_column.type_name);
     sort_value := format('%L::%s', after_row ->> 0, sort_column.type_name);
     conditions := conditions || CASE
       WHEN sort_column.column_name = key_column.column_name THEN format(' AND target.%I %s %s', key_column.column_name, comparison, key_value)
       WHEN after_row ->> 0 IS NULL THEN format(' AND target.%1$I IS NULL AND target.%2$I %3$s %4$s', sort_name, key_column.column_name, comparison, key_value)
-      ELSE format(' AND (target.%1$I %3$s %5$s OR target.%1$I = %5$s AND target.%2$I %3$s %4$s OR target.%1$I IS NULL)',
-                  sort_name, key_column.column_name, comparison, key_value, sort_value) END;
+      ELSE format(' AND (target.%1$I %3$s %5$s OR target.%1$I = %5$s AND target.%2$I %3$s %4$s%6$s)',
+                  sort_name, key_column.column_name, comparison, key_value, sort_value, CASE WHEN nullable THEN format(' OR target.%I IS NULL', sort_name) END) END;
   END IF;
 
-  SELECT string_agg(format(CASE WHEN c.type_name IN ('bigint', 'numeric') THEN '%L, target.%I::text' ELSE '%L, target.%I' END,
-                           c.column_name, c.column_name), ', ' ORDER BY c.ordinal)
+  SELECT string_agg(format(CASE WHEN c.type_name IN ('bigint', 'numeric') THEN 'target.%1$I::text AS %1$I' ELSE 'target.%1$I' END, c.column_name), ', ' ORDER BY c.ordinal)
   INTO members FROM opsadmin.resource_column c WHERE c.resource_name = resource AND (c.listed OR c.column_name = key_column.column_name);
 
+  -- ORDER BY … DESC NULLS LAST fits no index, and a NOT NULL column has no use for it.
   statement := format(
     'SELECT coalesce(json_agg(page.doc ORDER BY page.place) FILTER (WHERE page.place <= %1$s), ''[]''),'
     ' max(page.cursor_row) FILTER (WHERE page.place = %1$s), count(*) > %1$s'
     ' FROM (SELECT row_number() OVER () AS place, found.* FROM'
-    ' (SELECT json_build_object(%2$s) AS doc, json_build_array(target.%3$I::text, target.%4$I::text)::text AS cursor_row'
-    ' FROM %5$s AS target WHERE %6$s ORDER BY target.%3$I %7$s NULLS LAST, target.%4$I %7$s LIMIT %8$s) AS found) AS page',
+    ' (SELECT (SELECT to_json(members) FROM (SELECT %2$s) AS members) AS doc, json_build_array(target.%3$I::text, target.%4$I::text)::text AS cursor_row'
+    ' FROM %5$s AS target WHERE %6$s ORDER BY target.%3$I %7$s%9$s, target.%4$I %7$s LIMIT %8$s) AS found) AS page',
     page_size, members, sort_name, key_column.column_name, opsadmin_private.qualified_name(target), conditions,
-    CASE WHEN descending THEN 'DESC' ELSE 'ASC' END, page_size + 1);
-  -- ORDER BY … DESC NULLS LAST fits no index, and a NOT NULL column has no use for it.
-  IF EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target AND a.attname = sort_name AND a.attnotnull) THEN
-    statement := replace(replace(statement, ' NULLS LAST,', ','), format(' OR target.%I IS NULL)', sort_name), ')');
-  END IF;
+    CASE WHEN descending THEN 'DESC' ELSE 'ASC' END, page_size + 1, CASE WHEN nullable THEN ' NULLS LAST' END);
 END
 $$;
 COMMENT ON FUNCTION opsadmin_private.compile_list IS 'The SQL of a page of a list, and the list''s identity for cursors';
