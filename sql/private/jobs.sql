@@ -185,7 +185,8 @@ DECLARE
   failure text;
   max_attempts CONSTANT integer := 10;
 BEGIN
-  -- Planning only reads: it may wait for a migration of the shop. A chunk must not make others wait behind it.
+  -- Planning only reads: it may wait for a migration of the shop; notes about a job may wait for another worker's
+  -- commit. A chunk must not make others wait behind it.
   PERFORM set_config('lock_timeout', '10s', true);
   SELECT * INTO job FROM opsadmin.job j WHERE j.state = 'PENDING' ORDER BY j.id LIMIT 1 FOR UPDATE SKIP LOCKED;
   IF FOUND THEN
@@ -219,12 +220,13 @@ BEGIN
   WHERE j.state = 'RUNNING' AND c.state = 'READY' AND (c.retry_at IS NULL OR c.retry_at <= clock_timestamp())
   ORDER BY j.id, c.chunk_no LIMIT 1 FOR UPDATE OF c SKIP LOCKED;
   IF FOUND THEN
-    PERFORM set_config('lock_timeout', '200ms', true);
     SELECT * INTO job FROM opsadmin.job j WHERE j.id = chunk.job_id;
     failure := opsadmin_private.bind_job(job);
     IF failure IS NULL THEN
       BEGIN
+        PERFORM set_config('lock_timeout', '200ms', true);
         rows_changed := opsadmin_private.apply_chunk(job, chunk);
+        PERFORM set_config('lock_timeout', '10s', true);
       EXCEPTION
         WHEN lock_not_available OR deadlock_detected OR serialization_failure THEN
           failure := SQLERRM;
