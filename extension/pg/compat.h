@@ -8,6 +8,9 @@ extern "C" {
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/proc.h"
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
 }
 
 #define OPSADMIN_FUNCTION(name)      \
