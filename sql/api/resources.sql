@@ -44,7 +44,7 @@ BEGIN
   INSERT INTO opsadmin.resource (name, target_id, key_column, label, sites)
   VALUES (expose.resource, found_target, keys.names[1], opsadmin_private.label(expose.label, expose.resource), expose.sites);
   INSERT INTO opsadmin.resource_column (resource_name, column_name, ordinal, type_name, label, listed, filterable, sortable, searchable)
-  SELECT expose.resource, a.attname, coalesce(array_position(list_columns, a.attname), 1000 + a.attnum), format_type(a.atttypid, NULL),
+  SELECT expose.resource, a.attname, coalesce(array_position(list_columns, a.attname), 1000 + a.attnum), format_type(a.atttypid, -1),
          opsadmin_private.label(column_labels -> a.attname::text, a.attname), a.attname = ANY (list_columns),
          a.attname = ANY (filter_columns), a.attname = ANY (sort_columns) OR a.attname = keys.names[1], a.attname = ANY (search_columns)
   FROM pg_attribute a

@@ -50,11 +50,12 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.require_plain_table IS 'Raises OA436 unless the relation is an ordinary table of the company';
 REVOKE ALL ON FUNCTION opsadmin_private.require_plain_table FROM PUBLIC;
 
--- The columns of a table's primary key in their order, with their types; OA430 when it has none.
+-- The columns of a table's primary key in their order, with their types as casts need them (char(4) is bpchar, since
+-- a cast to character cuts after the first); OA430 when it has none.
 CREATE OR REPLACE FUNCTION opsadmin_private.key_columns(target regclass, OUT names name[], OUT types text[])
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  SELECT array_agg(a.attname ORDER BY k.ordinal), array_agg(format_type(a.atttypid, NULL) ORDER BY k.ordinal) INTO names, types
+  SELECT array_agg(a.attname ORDER BY k.ordinal), array_agg(format_type(a.atttypid, -1) ORDER BY k.ordinal) INTO names, types
   FROM pg_index i
   CROSS JOIN unnest(i.indkey::smallint[]) WITH ORDINALITY AS k (attnum, ordinal)
   JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
