@@ -67,6 +67,10 @@ ALTER ROLE opsadmin_internal_login SET statement_timeout = '60s';
 ALTER ROLE opsadmin_internal_login SET idle_in_transaction_session_timeout = '30s';
 ALTER ROLE opsadmin_partner_login SET statement_timeout = '30s';
 ALTER ROLE opsadmin_partner_login SET idle_in_transaction_session_timeout = '30s';
+-- Their statements are short: compiling them costs more than it saves.
+ALTER ROLE opsadmin_internal_login SET jit = off;
+ALTER ROLE opsadmin_partner_login SET jit = off;
+ALTER ROLE opsadmin_worker SET jit = off;
 ALTER ROLE opsadmin_worker SET statement_timeout = 0;
 ALTER ROLE opsadmin_worker SET search_path = pg_catalog, pg_temp;
 
