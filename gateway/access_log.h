@@ -16,7 +16,7 @@ struct AccessEntry {
   std::chrono::nanoseconds duration;
 };
 
-void log_access(const AccessEntry &entry);
-void log_event(const std::string &event, const std::string &detail);
+void log_access(const AccessEntry& entry);
+void log_event(const std::string& event, const std::string& detail);
 
 }  // namespace opsadmin

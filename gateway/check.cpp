@@ -13,8 +13,8 @@ namespace {
 
 class Report {
  public:
-  void well(const std::string &sentence) { std::cout << "ok: " << sentence << "\n"; }
-  void wrong(const std::string &sentence) {
+  void well(const std::string& sentence) { std::cout << "ok: " << sentence << "\n"; }
+  void wrong(const std::string& sentence) {
     std::cout << "wrong: " << sentence << "\n";
     all_well_ = false;
   }
@@ -28,12 +28,12 @@ using ResultPtr = std::unique_ptr<PGresult, decltype(&PQclear)>;
 
 std::string one_line(std::string text) {
   while (!text.empty() && text.back() == '\n') text.pop_back();
-  for (char &c : text)
+  for (char& c : text)
     if (c == '\n') c = ' ';
   return text;
 }
 
-void check_extension(PGconn *conn, Report &report) {
+void check_extension(PGconn* conn, Report& report) {
   const ResultPtr version(PQexec(conn, "SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'opsadmin'"),
                           PQclear);
   if (PQresultStatus(version.get()) != PGRES_TUPLES_OK || PQntuples(version.get()) == 0) {
@@ -45,17 +45,19 @@ void check_extension(PGconn *conn, Report &report) {
   if (installed == OPSADMIN_VERSION)
     report.well("The extension is installed in the gateway's version, " + installed + ".");
   else
-    report.wrong("The extension has version " + installed + " and the gateway " OPSADMIN_VERSION
+    report.wrong("The extension has version " + installed +
+                 " and the gateway " OPSADMIN_VERSION
                  ": install the same release of both and run ALTER EXTENSION opsadmin UPDATE.");
 
   // Without a context me() always fails; how it fails tells whether the module is loaded.
   const ResultPtr loaded(PQexec(conn, "SELECT opsadmin.me()"), PQclear);
-  const char *state = PQresultErrorField(loaded.get(), PG_DIAG_SQLSTATE);
+  const char* state = PQresultErrorField(loaded.get(), PG_DIAG_SQLSTATE);
   if (state != nullptr && std::string_view(state) == "OA001")
     report.well("The server module is preloaded.");
   else if (state != nullptr && std::string_view(state) == "OA003")
-    report.wrong("The server module is not preloaded: add opsadmin to shared_preload_libraries and restart "
-                 "PostgreSQL.");
+    report.wrong(
+        "The server module is not preloaded: add opsadmin to shared_preload_libraries and restart "
+        "PostgreSQL.");
   else
     report.wrong("The server module does not answer as it should (" + one_line(PQerrorMessage(conn)) +
                  "): reinstall the extension's files and run ALTER EXTENSION opsadmin UPDATE.");
@@ -63,7 +65,7 @@ void check_extension(PGconn *conn, Report &report) {
 
 }  // namespace
 
-bool check(const Options &options) {
+bool check(const Options& options) {
   Report report;
   bool extension_checked = false;
   for (const Site site : {Site::internal, Site::partner}) {
@@ -81,7 +83,7 @@ bool check(const Options &options) {
   try {
     const StaticFiles files(options.web);
     report.well("The page is in " + options.web + ".");
-  } catch (const std::exception &error) {
+  } catch (const std::exception& error) {
     report.wrong(one_line(error.what()) + ".");
   }
   return report.all_well();

@@ -6,6 +6,6 @@
 namespace opsadmin {
 
 // Returns whether all is well.
-bool check(const Options &options);
+bool check(const Options& options);
 
 }  // namespace opsadmin

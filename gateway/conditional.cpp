@@ -5,9 +5,11 @@
 
 namespace opsadmin {
 
-std::string entity_tag(std::string_view body) { return "\"" + hex(sha256(body).substr(0, 16)) + "\""; }
+std::string entity_tag(std::string_view body) {
+  return "\"" + hex(sha256(body).substr(0, 16)) + "\"";
+}
 
-void apply_entity_tag(const Request &request, const std::string &tag, Reply &reply) {
+void apply_entity_tag(const Request& request, const std::string& tag, Reply& reply) {
   reply.set("ETag", tag);
   for (auto candidate : split(request.header("if-none-match"), ',')) {
     candidate = trim(candidate);
@@ -15,7 +17,7 @@ void apply_entity_tag(const Request &request, const std::string &tag, Reply &rep
     if (candidate != tag && candidate != "*") continue;
     reply.status = 304;
     reply.body.clear();
-    std::erase_if(reply.headers, [](const auto &header) {
+    std::erase_if(reply.headers, [](const auto& header) {
       return header.first == "Content-Type" || header.first == "Content-Encoding";
     });
     return;

@@ -22,11 +22,11 @@ std::string peer_address(int fd) {
   sockaddr_storage address{};
   socklen_t size = sizeof(address);
   char text[INET6_ADDRSTRLEN] = "";
-  if (getpeername(fd, reinterpret_cast<sockaddr *>(&address), &size) == 0) {
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0) {
     if (address.ss_family == AF_INET)
-      inet_ntop(AF_INET, &reinterpret_cast<sockaddr_in *>(&address)->sin_addr, text, sizeof(text));
+      inet_ntop(AF_INET, &reinterpret_cast<sockaddr_in*>(&address)->sin_addr, text, sizeof(text));
     else if (address.ss_family == AF_INET6)
-      inet_ntop(AF_INET6, &reinterpret_cast<sockaddr_in6 *>(&address)->sin6_addr, text, sizeof(text));
+      inet_ntop(AF_INET6, &reinterpret_cast<sockaddr_in6*>(&address)->sin6_addr, text, sizeof(text));
   }
   const std::string_view peer(text);
   if (peer.empty()) return "127.0.0.1";
@@ -38,7 +38,9 @@ std::string peer_address(int fd) {
 
 Connection::Connection(int fd) : fd_(fd), peer_(peer_address(fd)) {}
 
-Connection::~Connection() { ::close(fd_); }
+Connection::~Connection() {
+  ::close(fd_);
+}
 
 Connection::Arrival Connection::look() const {
   if (input_.empty()) return Arrival::nothing;
@@ -93,8 +95,8 @@ bool Connection::wait(short events, Clock::time_point deadline) const {
   }
 }
 
-ssize_t Connection::read(char *ptr, size_t size) {
-  std::string &source = head_.empty() ? input_ : head_;
+ssize_t Connection::read(char* ptr, size_t size) {
+  std::string& source = head_.empty() ? input_ : head_;
   if (!source.empty()) {
     const auto count = std::min(size, source.size());
     std::memcpy(ptr, source.data(), count);
@@ -109,7 +111,7 @@ ssize_t Connection::read(char *ptr, size_t size) {
   }
 }
 
-ssize_t Connection::write(const char *ptr, size_t size) {
+ssize_t Connection::write(const char* ptr, size_t size) {
   output_.append(ptr, size);
   return static_cast<ssize_t>(size);
 }
@@ -128,12 +130,12 @@ bool Connection::flush() {
   return true;
 }
 
-void Connection::get_remote_ip_and_port(std::string &ip, int &port) const {
+void Connection::get_remote_ip_and_port(std::string& ip, int& port) const {
   ip = peer_;
   port = 0;
 }
 
-void Connection::get_local_ip_and_port(std::string &ip, int &port) const {
+void Connection::get_local_ip_and_port(std::string& ip, int& port) const {
   ip.clear();
   port = 0;
 }

@@ -15,16 +15,16 @@ class Connection final : public httplib::Stream {
  public:
   explicit Connection(int fd);
   ~Connection() override;
-  Connection(const Connection &) = delete;
-  Connection &operator=(const Connection &) = delete;
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
   // What a look at the socket found: a head is ready also when it is broken or too large to go on.
   enum class Arrival { nothing, partial, ready, closed };
 
-  Arrival look() const;            // at what was read before
-  Arrival receive();               // reads what is there, without waiting
+  Arrival look() const;  // at what was read before
+  Arrival receive();     // reads what is there, without waiting
   std::string take_head();
-  bool discard();                  // throws away what is there; false at the end of the stream
+  bool discard();  // throws away what is there; false at the end of the stream
 
   // Begins a request: the library reads this head, then what follows on the socket, until the deadline.
   void begin(std::string head, Clock::time_point deadline);
@@ -32,13 +32,13 @@ class Connection final : public httplib::Stream {
 
   bool is_readable() const override { return true; }
   bool is_writable() const override { return true; }
-  ssize_t read(char *ptr, size_t size) override;
-  ssize_t write(const char *ptr, size_t size) override;
-  void get_remote_ip_and_port(std::string &ip, int &port) const override;
-  void get_local_ip_and_port(std::string &ip, int &port) const override;
+  ssize_t read(char* ptr, size_t size) override;
+  ssize_t write(const char* ptr, size_t size) override;
+  void get_remote_ip_and_port(std::string& ip, int& port) const override;
+  void get_local_ip_and_port(std::string& ip, int& port) const override;
   int socket() const override { return fd_; }
 
-  const std::string &peer() const { return peer_; }
+  const std::string& peer() const { return peer_; }
 
   int requests = 0;
   Clock::time_point expires;  // kept by the reception
@@ -49,8 +49,8 @@ class Connection final : public httplib::Stream {
 
   int fd_;
   std::string peer_;
-  std::string head_;    // for the library
-  std::string input_;   // from the socket
+  std::string head_;   // for the library
+  std::string input_;  // from the socket
   std::string output_;
   Clock::time_point deadline_;
 };

@@ -16,19 +16,18 @@ using ResultPtr = std::unique_ptr<PGresult, decltype(&PQclear)>;
 // Longer than the statement timeout of the pool's connections: the server should be the one who gives up.
 constexpr auto answer_time = std::chrono::seconds(20);
 
-constexpr Statement begin_request{"begin_request",
-                                  "SELECT opsadmin.begin_request($1, $2, $3, $4, $5, $6)"};
+constexpr Statement begin_request{"begin_request", "SELECT opsadmin.begin_request($1, $2, $3, $4, $5, $6)"};
 
 enum class Step { begin, prepare, context, call, commit };
 
 class Pilot {
  public:
-  Pilot(PgConnection &connection, const Flight &flight)
+  Pilot(PgConnection& connection, const Flight& flight)
       : pg_(connection), flight_(flight), deadline_(Clock::now() + answer_time) {}
 
   Values run() {
     send();
-    for (const auto &[step, name] : steps_) receive(step, name);
+    for (const auto& [step, name] : steps_) receive(step, name);
     if (!error_) {
       // Committed: whatever breaks from here on is no concern of the client.
       pg_.broken = !at_pipeline_end();
@@ -49,18 +48,18 @@ class Pilot {
     sent_ = true;
   }
 
-  void plain(const char *sql, Step step) {
+  void plain(const char* sql, Step step) {
     if (PQsendQueryParams(pg_.conn, sql, 0, nullptr, nullptr, nullptr, nullptr, 0) != 1) fail();
     steps_.emplace_back(step, nullptr);
   }
 
-  void prepared(const Statement &statement, const Values &values, Step step) {
+  void prepared(const Statement& statement, const Values& values, Step step) {
     if (!pg_.prepared.contains(statement.name)) {
       if (PQsendPrepare(pg_.conn, statement.name, statement.sql, 0, nullptr) != 1) fail();
       steps_.emplace_back(Step::prepare, statement.name);
     }
-    std::vector<const char *> pointers;
-    for (const auto &value : values) pointers.push_back(value ? value->c_str() : nullptr);
+    std::vector<const char*> pointers;
+    for (const auto& value : values) pointers.push_back(value ? value->c_str() : nullptr);
     if (PQsendQueryPrepared(pg_.conn, statement.name, static_cast<int>(pointers.size()), pointers.data(), nullptr,
                             nullptr, 0) != 1)
       fail();
@@ -68,7 +67,7 @@ class Pilot {
   }
 
   // Takes one step's results up to the NULL that ends them.
-  void receive(Step step, const char *name) {
+  void receive(Step step, const char* name) {
     while (const auto result = next()) {
       switch (PQresultStatus(result.get())) {
         case PGRES_COMMAND_OK:
@@ -85,7 +84,7 @@ class Pilot {
     }
   }
 
-  void take_row(const PGresult *result) {
+  void take_row(const PGresult* result) {
     if (PQntuples(result) == 0) return;
     for (int i = 0; i < PQnfields(result); ++i) {
       if (PQgetisnull(result, 0, i))
@@ -95,9 +94,9 @@ class Pilot {
     }
   }
 
-  void take_error(const PGresult *result, Step step) {
+  void take_error(const PGresult* result, Step step) {
     const auto field = [result](int code) {
-      const char *text = PQresultErrorField(result, code);
+      const char* text = PQresultErrorField(result, code);
       return std::string(text == nullptr ? "" : text);
     };
     if (!error_) {
@@ -126,7 +125,7 @@ class Pilot {
     try {
       const auto result = next();
       return result && PQresultStatus(result.get()) == PGRES_PIPELINE_SYNC;
-    } catch (const ConnectionLost &) {
+    } catch (const ConnectionLost&) {
       return false;
     }
   }
@@ -143,7 +142,7 @@ class Pilot {
     try {
       while (next()) continue;
       pg_.broken = !at_pipeline_end() || PQtransactionStatus(pg_.conn) != PQTRANS_IDLE;
-    } catch (const ConnectionLost &) {
+    } catch (const ConnectionLost&) {
       // The error is the answer; the connection goes away.
     }
   }
@@ -153,10 +152,10 @@ class Pilot {
     throw ConnectionLost{timed_out, sent_ && !flight_.read_only && !refused_before_commit_};
   }
 
-  PgConnection &pg_;
-  const Flight &flight_;
+  PgConnection& pg_;
+  const Flight& flight_;
   const Clock::time_point deadline_;
-  std::vector<std::pair<Step, const char *>> steps_;
+  std::vector<std::pair<Step, const char*>> steps_;
   std::optional<PgError> error_;
   bool refused_before_commit_ = false;
   bool sent_ = false;
@@ -165,6 +164,8 @@ class Pilot {
 
 }  // namespace
 
-Values fly(PgConnection &connection, const Flight &flight) { return Pilot(connection, flight).run(); }
+Values fly(PgConnection& connection, const Flight& flight) {
+  return Pilot(connection, flight).run();
+}
 
 }  // namespace opsadmin

@@ -15,8 +15,8 @@ using Values = std::vector<Value>;
 
 // A statement with a name of its own, prepared on each connection at its first use.
 struct Statement {
-  const char *name;
-  const char *sql;
+  const char* name;
+  const char* sql;
 };
 
 struct Flight {
@@ -33,6 +33,6 @@ struct ConnectionLost {
 };
 
 // Returns the fields of the call's first row. Throws PgError or ConnectionLost.
-Values fly(PgConnection &connection, const Flight &flight);
+Values fly(PgConnection& connection, const Flight& flight);
 
 }  // namespace opsadmin

@@ -7,7 +7,7 @@
 
 namespace opsadmin {
 
-Reply Gateway::dispatch(const Request &request) {
+Reply Gateway::dispatch(const Request& request) {
   if (request.path.starts_with("/api/")) return api_.handle(request);
   const bool reads = request.method == "GET" || request.method == "HEAD";
   if (reads && request.path == "/healthz") return alive();
@@ -15,12 +15,12 @@ Reply Gateway::dispatch(const Request &request) {
   return files_.handle(request);
 }
 
-Reply Gateway::handle(const Request &request) noexcept {
+Reply Gateway::handle(const Request& request) noexcept {
   try {
     return dispatch(request);
-  } catch (const Problem &problem) {
+  } catch (const Problem& problem) {
     return to_reply(problem, request.id);
-  } catch (const std::exception &error) {
+  } catch (const std::exception& error) {
     log_event("internal_error", request.id + ": " + error.what());
     return to_reply(make_problem("OA109"), request.id);
   }

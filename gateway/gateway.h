@@ -10,12 +10,12 @@ namespace opsadmin {
 
 class Gateway {
  public:
-  explicit Gateway(const Options &options) : api_(options), files_(options.web) {}
+  explicit Gateway(const Options& options) : api_(options), files_(options.web) {}
 
-  Reply handle(const Request &request) noexcept;
+  Reply handle(const Request& request) noexcept;
 
  private:
-  Reply dispatch(const Request &request);
+  Reply dispatch(const Request& request);
 
   Api api_;
   StaticFiles files_;

@@ -15,7 +15,9 @@ constexpr std::size_t max_target_size = 8000;
 constexpr std::string_view known_methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
 constexpr std::string_view forbidden_headers[] = {"remote_addr", "remote_port", "local_addr", "local_port"};
 
-[[noreturn]] void refuse(std::string detail) { throw make_problem("OA108", std::move(detail)); }
+[[noreturn]] void refuse(std::string detail) {
+  throw make_problem("OA108", std::move(detail));
+}
 
 bool is_token(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
@@ -37,7 +39,7 @@ bool has_encoded_break(std::string_view value) {
   return false;
 }
 
-void read_request_line(std::string_view line, Head &head) {
+void read_request_line(std::string_view line, Head& head) {
   const auto parts = split(line, ' ');
   if (parts.size() != 3 || !is_token(parts[0])) refuse("the request line is malformed");
   if (parts[2] != "HTTP/1.1" && parts[2] != "HTTP/1.0") refuse("only HTTP/1.1 and HTTP/1.0 are spoken here");
@@ -53,7 +55,7 @@ void read_request_line(std::string_view line, Head &head) {
   if (mark != std::string_view::npos) head.query = target.substr(mark + 1);
 }
 
-void read_header(std::string_view line, Head &head) {
+void read_header(std::string_view line, Head& head) {
   const auto colon = line.find(':');
   if (colon == std::string_view::npos || !is_token(line.substr(0, colon))) refuse("a header line is malformed");
   auto name = lower(line.substr(0, colon));
@@ -61,14 +63,13 @@ void read_header(std::string_view line, Head &head) {
   if (std::find(std::begin(forbidden_headers), std::end(forbidden_headers), name) != std::end(forbidden_headers))
     refuse("a client cannot state addresses");
   // Cookies and the address of the page may hold other people's text.
-  if (name != "cookie" && name != "referer" && has_encoded_break(value))
-    refuse("a header holds an encoded line break");
+  if (name != "cookie" && name != "referer" && has_encoded_break(value)) refuse("a header holds an encoded line break");
   head.headers.emplace_back(std::move(name), value);
 }
 
-void read_length(const HeaderList &headers, Head &head) {
+void read_length(const HeaderList& headers, Head& head) {
   int lengths = 0, encodings = 0;
-  for (const auto &[name, value] : headers) {
+  for (const auto& [name, value] : headers) {
     if (name == "content-length") {
       ++lengths;
       const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), head.length);
@@ -83,9 +84,9 @@ void read_length(const HeaderList &headers, Head &head) {
   if (head.length > max_body_size) throw make_problem("OA101");
 }
 
-void read_fields(Head &head) {
+void read_fields(Head& head) {
   int hosts = 0;
-  for (const auto &[name, value] : head.headers) {
+  for (const auto& [name, value] : head.headers) {
     if (name == "host") {
       ++hosts;
       if (value.find_first_of(" \t,/?@\\") != std::string::npos) refuse("the host is malformed");
@@ -130,7 +131,7 @@ Head read_head(std::string_view raw) {
   return head;
 }
 
-std::string forwarded_head(const Head &head) {
+std::string forwarded_head(const Head& head) {
   std::string out = head.method + " / HTTP/1.1\r\n";
   if (head.chunked)
     out += "Transfer-Encoding: chunked\r\n";

@@ -31,6 +31,6 @@ struct Head {
 Head read_head(std::string_view raw);
 
 // The head that the HTTP library gets instead of the client's.
-std::string forwarded_head(const Head &head);
+std::string forwarded_head(const Head& head);
 
 }  // namespace opsadmin

@@ -11,15 +11,15 @@
 namespace opsadmin {
 namespace {
 
-constexpr const char *json_type = "application/json";
+constexpr const char* json_type = "application/json";
 
-void require_json(const Request &request) {
+void require_json(const Request& request) {
   const auto type = request.header("content-type");
   if (!equal_ignoring_case(trim(type.substr(0, type.find(';'))), json_type)) throw make_problem("OA107");
 }
 
 // The answer to a sign-in that failed; sign_in() returns it as a row, so that it can commit what it counted.
-[[noreturn]] void refuse_sign_in(const std::string &outcome, const Value &retry_after) {
+[[noreturn]] void refuse_sign_in(const std::string& outcome, const Value& retry_after) {
   if (outcome != "throttled") throw make_problem("OA011");
   Problem problem = make_problem("OA012");
   problem.headers.emplace_back("Retry-After", retry_after.value_or("60"));
@@ -28,18 +28,18 @@ void require_json(const Request &request) {
 
 }  // namespace
 
-Api::Api(const Options &options)
+Api::Api(const Options& options)
     : partner_domain_(options.partner_domain),
       behind_tls_(options.behind_tls),
       internal_(options.dsn, Site::internal, static_cast<std::size_t>(options.pool)),
       partner_(options.dsn, Site::partner, static_cast<std::size_t>(options.pool)) {}
 
-Reply Api::handle(const Request &request) {
+Reply Api::handle(const Request& request) {
   const Match match = find_route(request);
   const auto token = session_token(request, match.site, behind_tls_);
   try {
     return handle(request, match, token);
-  } catch (Problem &problem) {
+  } catch (Problem& problem) {
     // A cookie that opens nothing any more is taken back.
     if (problem.code == "OA010" && request.has_header("cookie"))
       problem.headers.emplace_back("Set-Cookie", cleared_cookie(match.site, behind_tls_));
@@ -47,8 +47,8 @@ Reply Api::handle(const Request &request) {
   }
 }
 
-Reply Api::handle(const Request &request, const Match &match, const std::string &token) {
-  const Route &route = *match.route;
+Reply Api::handle(const Request& request, const Match& match, const std::string& token) {
+  const Route& route = *match.route;
   if (!request.safe()) require_same_origin(request, behind_tls_);
   if (route.caller != Caller::anybody) {
     if (token.empty()) throw make_problem("OA010");
@@ -69,15 +69,15 @@ Reply Api::handle(const Request &request, const Match &match, const std::string 
   return reply;
 }
 
-Values Api::run(Site site, const Flight &flight) {
-  Pool &pool = site == Site::internal ? internal_ : partner_;
+Values Api::run(Site site, const Flight& flight) {
+  Pool& pool = site == Site::internal ? internal_ : partner_;
   for (bool retried = false;; retried = true) {
     const auto lease = pool.acquire();
     try {
       return fly(*lease, flight);
-    } catch (const PgError &error) {
+    } catch (const PgError& error) {
       throw make_problem(error);
-    } catch (const ConnectionLost &lost) {
+    } catch (const ConnectionLost& lost) {
       pool.close_idle();
       if (flight.read_only && !lost.timed_out && !retried) continue;
       throw make_problem(lost.timed_out ? "OA110" : "OA105",
@@ -88,7 +88,7 @@ Values Api::run(Site site, const Flight &flight) {
   }
 }
 
-Reply Api::shape(const Request &request, const Match &match, const std::string &token, Values row) {
+Reply Api::shape(const Request& request, const Match& match, const std::string& token, Values row) {
   if (row.empty()) throw make_problem("OA109");
   Reply reply;
   switch (match.route->answer) {
@@ -125,20 +125,20 @@ Reply Api::shape(const Request &request, const Match &match, const std::string &
 }
 
 // Tells the database that a session is in use. When that fails, a later request will say it.
-void Api::touch(Site site, const std::string &token) noexcept {
+void Api::touch(Site site, const std::string& token) noexcept {
   Flight flight;
   flight.read_only = false;
   flight.call = {"touch_session", "SELECT opsadmin.touch_session($1)"};
   flight.arguments = {token};
   try {
     run(site, flight);
-  } catch (const Problem &problem) {
+  } catch (const Problem& problem) {
     log_event("touch_session_failed", problem.title);
   }
 }
 
 // The tenant that the host name states: never on the internal site, where the session chooses.
-Value Api::tenant_of(const Request &request, Site site) const {
+Value Api::tenant_of(const Request& request, Site site) const {
   if (site != Site::partner || partner_domain_.empty()) return std::nullopt;
   const auto host = lower(request.header("host"));
   const auto name = std::string_view(host).substr(0, host.rfind(':'));

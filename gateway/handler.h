@@ -15,19 +15,19 @@ namespace opsadmin {
 
 class Api {
  public:
-  explicit Api(const Options &options);
+  explicit Api(const Options& options);
 
   // Throws Problem.
-  Reply handle(const Request &request);
+  Reply handle(const Request& request);
 
   // Flies with a connection of the site's pool; what only reads is tried again once on a new connection.
-  Values run(Site site, const Flight &flight);
+  Values run(Site site, const Flight& flight);
 
  private:
-  Reply handle(const Request &request, const Match &match, const std::string &token);
-  Reply shape(const Request &request, const Match &match, const std::string &token, Values row);
-  void touch(Site site, const std::string &token) noexcept;
-  Value tenant_of(const Request &request, Site site) const;
+  Reply handle(const Request& request, const Match& match, const std::string& token);
+  Reply shape(const Request& request, const Match& match, const std::string& token, Values row);
+  void touch(Site site, const std::string& token) noexcept;
+  Value tenant_of(const Request& request, Site site) const;
 
   const std::string partner_domain_;
   const bool behind_tls_;

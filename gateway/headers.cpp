@@ -17,8 +17,8 @@ std::string http_date() {
 
 }  // namespace
 
-void add_common_headers(httplib::Response &response, const std::string &request_id, bool behind_tls) {
-  const std::pair<const char *, const char *> fixed[] = {
+void add_common_headers(httplib::Response& response, const std::string& request_id, bool behind_tls) {
+  const std::pair<const char*, const char*> fixed[] = {
       {"Content-Security-Policy",
        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
@@ -29,7 +29,7 @@ void add_common_headers(httplib::Response &response, const std::string &request_
       {"Referrer-Policy", "same-origin"},
       {"Permissions-Policy", "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"},
   };
-  for (const auto &[name, value] : fixed) response.set_header(name, value);
+  for (const auto& [name, value] : fixed) response.set_header(name, value);
   if (behind_tls) response.set_header("Strict-Transport-Security", "max-age=31536000");
   // Only what the page is made of says that it may be kept.
   if (!response.has_header("Cache-Control")) response.set_header("Cache-Control", "no-store");

@@ -7,6 +7,6 @@
 
 namespace opsadmin {
 
-void add_common_headers(httplib::Response &response, const std::string &request_id, bool behind_tls);
+void add_common_headers(httplib::Response& response, const std::string& request_id, bool behind_tls);
 
 }  // namespace opsadmin

@@ -8,7 +8,7 @@
 namespace opsadmin {
 namespace {
 
-Reply make_reply(int status, const nlohmann::ordered_json &body) {
+Reply make_reply(int status, const nlohmann::ordered_json& body) {
   Reply reply;
   reply.status = status;
   reply.set("Content-Type", "application/json");
@@ -19,23 +19,25 @@ Reply make_reply(int status, const nlohmann::ordered_json &body) {
 
 }  // namespace
 
-Reply alive() { return make_reply(200, {{"status", "alive"}, {"version", OPSADMIN_VERSION}}); }
+Reply alive() {
+  return make_reply(200, {{"status", "alive"}, {"version", OPSADMIN_VERSION}});
+}
 
-Reply ready(Api &api) {
+Reply ready(Api& api) {
   Flight flight;
   flight.call = {"extension_version",
                  "SELECT (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'opsadmin')"};
   nlohmann::ordered_json body{{"status", "ready"}, {"version", OPSADMIN_VERSION}, {"extension", nullptr}};
   bool all_well = true;
   for (const Site site : {Site::internal, Site::partner}) {
-    const char *state = "ready";
+    const char* state = "ready";
     try {
       const auto row = api.run(site, flight);
       if (row.at(0))
         body["extension"] = *row[0];
       else
         state = "not installed";
-    } catch (const Problem &) {
+    } catch (const Problem&) {
       state = "unavailable";
     }
     all_well = all_well && std::string_view(state) == "ready";

@@ -7,6 +7,6 @@
 namespace opsadmin {
 
 Reply alive();
-Reply ready(Api &api);
+Reply ready(Api& api);
 
 }  // namespace opsadmin

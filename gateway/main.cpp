@@ -24,14 +24,14 @@ sigset_t stop_signals() {
   return set;
 }
 
-int serve(const Options &options) {
+int serve(const Options& options) {
   // Blocked before any thread exists, so that only the wait below gets them.
   const sigset_t signals = stop_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   Gateway gateway(options);
   HttpServer server(static_cast<std::size_t>(options.threads), options.behind_tls,
-                    [&gateway](const Request &request) { return gateway.handle(request); });
+                    [&gateway](const Request& request) { return gateway.handle(request); });
   const auto address = server.bind(options.listen);
 
   std::atomic<bool> accepting{true};
@@ -56,7 +56,7 @@ int serve(const Options &options) {
 
 }  // namespace
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   try {
     const Options options = parse_options(argc, argv);
     if (options.help) {
@@ -69,10 +69,10 @@ int main(int argc, char **argv) {
     }
     if (options.check) return check(options) ? 0 : 1;
     return serve(options);
-  } catch (const UsageError &error) {
+  } catch (const UsageError& error) {
     std::cerr << "opsadmin-gateway: " << error.what() << "\n";
     return 2;
-  } catch (const std::exception &error) {
+  } catch (const std::exception& error) {
     std::cerr << "opsadmin-gateway: " << error.what() << "\n";
     return 1;
   }

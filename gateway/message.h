@@ -17,11 +17,11 @@ using HeaderList = std::vector<std::pair<std::string, std::string>>;
 
 struct Request {
   std::string method;
-  std::string path;       // as sent, still percent-encoded
-  std::string query;      // as sent, without the question mark
-  HeaderList headers;     // names in lower case
-  std::string ip;         // the client's address
-  std::string id;         // made by the gateway for each request
+  std::string path;    // as sent, still percent-encoded
+  std::string query;   // as sent, without the question mark
+  HeaderList headers;  // names in lower case
+  std::string ip;      // the client's address
+  std::string id;      // made by the gateway for each request
   bool has_body = false;
   std::function<std::string()> read_body;  // throws Problem
 
@@ -29,13 +29,13 @@ struct Request {
 
   // Returns the first value of a header, or an empty text.
   std::string_view header(std::string_view name) const {
-    for (const auto &[key, value] : headers)
+    for (const auto& [key, value] : headers)
       if (key == name) return value;
     return {};
   }
 
   bool has_header(std::string_view name) const {
-    for (const auto &[key, value] : headers)
+    for (const auto& [key, value] : headers)
       if (key == name) return true;
     return false;
   }

@@ -21,7 +21,7 @@ int parse_number(std::string_view name, std::string_view text, int least, int mo
   return value;
 }
 
-bool is_loopback(const std::string &host) {
+bool is_loopback(const std::string& host) {
   in_addr v4{};
   if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
   return host == "::1" || host == "localhost";
@@ -29,7 +29,7 @@ bool is_loopback(const std::string &host) {
 
 }  // namespace
 
-const char *const usage =
+const char* const usage =
     "Usage: opsadmin-gateway --dsn CONNINFO --web DIR [OPTION]...\n"
     "Serves opsadmin's page and HTTP interface.\n"
     "\n"
@@ -44,7 +44,7 @@ const char *const usage =
     "  --check                  test the set-up, say what is wrong with it, and exit\n"
     "  --help, --version\n";
 
-Options parse_options(int argc, char **argv) {
+Options parse_options(int argc, char** argv) {
   enum { listen = 1, dsn, web, partner_domain, behind_tls, pool, threads, check, help, version };
   static const option table[] = {
       {"listen", required_argument, nullptr, listen},
@@ -62,17 +62,38 @@ Options parse_options(int argc, char **argv) {
   Options options;
   for (int found; (found = getopt_long(argc, argv, "", table, nullptr)) != -1;) {
     switch (found) {
-      case listen: options.listen = optarg; break;
-      case dsn: options.dsn = optarg; break;
-      case web: options.web = optarg; break;
-      case partner_domain: options.partner_domain = lower(optarg); break;
-      case behind_tls: options.behind_tls = true; break;
-      case pool: options.pool = parse_number("--pool", optarg, 1, 100); break;
-      case threads: options.threads = parse_number("--threads", optarg, 1, 200); break;
-      case check: options.check = true; break;
-      case help: options.help = true; break;
-      case version: options.version = true; break;
-      default: throw UsageError("try --help");
+      case listen:
+        options.listen = optarg;
+        break;
+      case dsn:
+        options.dsn = optarg;
+        break;
+      case web:
+        options.web = optarg;
+        break;
+      case partner_domain:
+        options.partner_domain = lower(optarg);
+        break;
+      case behind_tls:
+        options.behind_tls = true;
+        break;
+      case pool:
+        options.pool = parse_number("--pool", optarg, 1, 100);
+        break;
+      case threads:
+        options.threads = parse_number("--threads", optarg, 1, 200);
+        break;
+      case check:
+        options.check = true;
+        break;
+      case help:
+        options.help = true;
+        break;
+      case version:
+        options.version = true;
+        break;
+      default:
+        throw UsageError("try --help");
     }
   }
   if (optind < argc) throw UsageError(std::string("unexpected argument: ") + argv[optind]);
@@ -86,7 +107,7 @@ Options parse_options(int argc, char **argv) {
   return options;
 }
 
-Address parse_address(const std::string &listen) {
+Address parse_address(const std::string& listen) {
   Address address;
   constexpr std::string_view unix_prefix = "unix:";
   if (listen.starts_with(unix_prefix)) {

@@ -30,10 +30,10 @@ class UsageError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-extern const char *const usage;
+extern const char* const usage;
 
 // Both throw UsageError.
-Options parse_options(int argc, char **argv);
-Address parse_address(const std::string &listen);
+Options parse_options(int argc, char** argv);
+Address parse_address(const std::string& listen);
 
 }  // namespace opsadmin

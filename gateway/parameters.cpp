@@ -21,18 +21,18 @@ struct TooDeep {};
 
 // Parses JSON of a bounded depth; discarded when it is malformed.
 Json parse_json(std::string_view text) {
-  const auto check_depth = [](int depth, Json::parse_event_t, Json &) {
+  const auto check_depth = [](int depth, Json::parse_event_t, Json&) {
     if (depth > max_depth) throw TooDeep();
     return true;
   };
   try {
     return Json::parse(text.begin(), text.end(), check_depth, false);
-  } catch (const TooDeep &) {
+  } catch (const TooDeep&) {
     return Json(Json::value_t::discarded);
   }
 }
 
-Json parse_body(const std::string &body) {
+Json parse_body(const std::string& body) {
   if (!valid_utf8(body)) throw make_problem("OA108", "the body is not valid UTF-8");
   Json json = parse_json(body);
   if (json.is_discarded()) throw make_problem("OA100");
@@ -64,17 +64,17 @@ bool is_date(std::string_view text) {
   if (text.size() != 10 || text[4] != '-' || text[7] != '-') return false;
   int year = 0;
   unsigned month = 0, day = 0;
-  const char *start = text.data();
+  const char* start = text.data();
   if (std::from_chars(start, start + 4, year).ptr != start + 4 ||
       std::from_chars(start + 5, start + 7, month).ptr != start + 7 ||
       std::from_chars(start + 8, start + 10, day).ptr != start + 10)
     return false;
-  return year > 0 && std::chrono::year_month_day(std::chrono::year(year), std::chrono::month(month),
-                                                 std::chrono::day(day)).ok();
+  return year > 0 &&
+         std::chrono::year_month_day(std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)).ok();
 }
 
-void check_text(const Parameter &parameter, const std::string &value) {
-  const auto refuse = [&parameter](const char *what) { throw bad_parameter(std::string("/") + parameter.name, what); };
+void check_text(const Parameter& parameter, const std::string& value) {
+  const auto refuse = [&parameter](const char* what) { throw bad_parameter(std::string("/") + parameter.name, what); };
   switch (parameter.type) {
     case Type::integer:
       if (!is_number<std::int32_t>(value)) refuse("must be an integer");
@@ -95,7 +95,7 @@ void check_text(const Parameter &parameter, const std::string &value) {
 }
 
 // Returns a member of the body as text, or nothing where it is absent or null.
-Value take_member(const Parameter &parameter, const Json &body) {
+Value take_member(const Parameter& parameter, const Json& body) {
   const auto pointer = std::string("/") + parameter.name;
   const auto found = body.find(parameter.name);
   if (found == body.end() || found->is_null()) {
@@ -113,10 +113,10 @@ Value take_member(const Parameter &parameter, const Json &body) {
 }
 
 template <typename Names>
-void refuse_unknown(const Route &route, std::initializer_list<Source> sources, const Names &names) {
-  for (const auto &[name, value] : names) {
+void refuse_unknown(const Route& route, std::initializer_list<Source> sources, const Names& names) {
+  for (const auto& [name, value] : names) {
     // clang 14 captures no structured binding by itself.
-    const auto is_this = [&sources, &name = name](const Parameter &parameter) {
+    const auto is_this = [&sources, &name = name](const Parameter& parameter) {
       return std::find(sources.begin(), sources.end(), parameter.source) != sources.end() && parameter.name == name;
     };
     if (std::none_of(route.parameters.begin(), route.parameters.end(), is_this))
@@ -126,11 +126,11 @@ void refuse_unknown(const Route &route, std::initializer_list<Source> sources, c
 
 }  // namespace
 
-Values take_parameters(const Route &route, const Origin &origin) {
+Values take_parameters(const Route& route, const Origin& origin) {
   const auto query = parse_query(origin.request.query);
   refuse_unknown(route, {Source::query}, query);
 
-  const auto in_body = [](const Parameter &parameter) {
+  const auto in_body = [](const Parameter& parameter) {
     return parameter.source == Source::member || parameter.source == Source::body;
   };
   const bool wants_body = std::any_of(route.parameters.begin(), route.parameters.end(), in_body);
@@ -140,7 +140,7 @@ Values take_parameters(const Route &route, const Origin &origin) {
 
   Values values;
   auto path_value = origin.path_values.begin();
-  for (const auto &parameter : route.parameters) {
+  for (const auto& parameter : route.parameters) {
     switch (parameter.source) {
       case Source::session:
         values.emplace_back(origin.session_token);

@@ -12,12 +12,12 @@ namespace opsadmin {
 
 // What the parameters are taken from, beside the request itself.
 struct Origin {
-  const Request &request;
-  const std::vector<std::string> &path_values;
-  const std::string &session_token;
+  const Request& request;
+  const std::vector<std::string>& path_values;
+  const std::string& session_token;
 };
 
 // Reads the body if the route has one. Throws Problem.
-Values take_parameters(const Route &route, const Origin &origin);
+Values take_parameters(const Route& route, const Origin& origin);
 
 }  // namespace opsadmin

@@ -20,25 +20,30 @@ constexpr milliseconds longest_pause{2000};
 
 // Notices, without a round trip, that the server closed the connection while it lay idle: there is nothing else
 // that it would send unasked and that is worth keeping the connection for.
-bool still_alive(const PgConnection &connection) {
+bool still_alive(const PgConnection& connection) {
   pollfd item{PQsocket(connection.conn), POLLIN, 0};
   return ::poll(&item, 1, 0) == 0;
 }
 
 }  // namespace
 
-const char *login_of(Site site) {
+const char* login_of(Site site) {
   return site == Site::internal ? "opsadmin_internal_login" : "opsadmin_partner_login";
 }
 
-std::unique_ptr<PgConnection> open_connection(const std::string &dsn, Site site) {
+std::unique_ptr<PgConnection> open_connection(const std::string& dsn, Site site) {
   // Later keywords win over those in the connection string, which dbname stands for here.
-  const char *keywords[] = {"dbname",          "user",    "application_name", "client_encoding",
+  const char* keywords[] = {"dbname",          "user",    "application_name", "client_encoding",
                             "connect_timeout", "options", "tcp_user_timeout", nullptr};
-  const char *values[] = {dsn.c_str(), login_of(site), "opsadmin-gateway", "UTF8", "3",
+  const char* values[] = {dsn.c_str(),
+                          login_of(site),
+                          "opsadmin-gateway",
+                          "UTF8",
+                          "3",
                           "-c statement_timeout=15s -c lock_timeout=5s "
                           "-c idle_in_transaction_session_timeout=10s",
-                          "20000", nullptr};
+                          "20000",
+                          nullptr};
   return std::make_unique<PgConnection>(PQconnectdbParams(keywords, values, 1));
 }
 

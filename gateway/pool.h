@@ -18,36 +18,35 @@ namespace opsadmin {
 
 // A connection in pipeline mode and the names of the statements prepared on it.
 struct PgConnection {
-  explicit PgConnection(PGconn *c) : conn(c) {}
+  explicit PgConnection(PGconn* c) : conn(c) {}
   ~PgConnection() { PQfinish(conn); }
-  PgConnection(const PgConnection &) = delete;
-  PgConnection &operator=(const PgConnection &) = delete;
+  PgConnection(const PgConnection&) = delete;
+  PgConnection& operator=(const PgConnection&) = delete;
 
-  PGconn *conn;
+  PGconn* conn;
   std::set<std::string, std::less<>> prepared;
   bool broken = false;
 };
 
-const char *login_of(Site site);
+const char* login_of(Site site);
 
 // Opens a connection as the site's login, not yet in pipeline mode; the caller checks its status.
-std::unique_ptr<PgConnection> open_connection(const std::string &dsn, Site site);
+std::unique_ptr<PgConnection> open_connection(const std::string& dsn, Site site);
 
 class Pool {
  public:
   // A connection on loan; goes back by itself unless it broke.
   class Lease {
    public:
-    Lease(Pool &pool, std::unique_ptr<PgConnection> connection)
-        : pool_(&pool), connection_(std::move(connection)) {}
-    Lease(Lease &&) = default;
+    Lease(Pool& pool, std::unique_ptr<PgConnection> connection) : pool_(&pool), connection_(std::move(connection)) {}
+    Lease(Lease&&) = default;
     ~Lease() {
       if (connection_) pool_->give_back(std::move(connection_));
     }
-    PgConnection &operator*() const { return *connection_; }
+    PgConnection& operator*() const { return *connection_; }
 
    private:
-    Pool *pool_;
+    Pool* pool_;
     std::unique_ptr<PgConnection> connection_;
   };
 

@@ -12,7 +12,7 @@ namespace opsadmin {
 class Presence {
  public:
   // Whether the database should hear of this session again; the caller then tells it.
-  bool due(const std::string &session_token);
+  bool due(const std::string& session_token);
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -10,7 +10,7 @@ namespace {
 struct OwnError {
   std::string_view code;
   int status;
-  const char *title;
+  const char* title;
 };
 
 constexpr OwnError own_errors[] = {
@@ -25,7 +25,7 @@ struct ForeignError {
   std::string_view prefix;
   std::string_view own;
   int status;
-  const char *title;
+  const char* title;
 };
 
 constexpr ForeignError foreign_errors[] = {
@@ -43,21 +43,21 @@ constexpr ForeignError foreign_errors[] = {
     {"P0001", "", 422, "the database refused the change"},
 };
 
-const OwnError *find_own(std::string_view code) {
-  for (const auto &row : own_errors)
+const OwnError* find_own(std::string_view code) {
+  for (const auto& row : own_errors)
     if (row.code == code) return &row;
   return nullptr;
 }
 
 // Whoever gets a 503 is told when to come back.
-void add_retry_after(Problem &problem) {
+void add_retry_after(Problem& problem) {
   if (problem.status == 503) problem.headers.emplace_back("Retry-After", "1");
 }
 
 }  // namespace
 
 Problem make_problem(std::string_view code, std::string detail) {
-  const OwnError *row = find_own(code);
+  const OwnError* row = find_own(code);
   if (row == nullptr) row = find_own("OA109");
   Problem problem;
   problem.status = row->status;
@@ -74,7 +74,7 @@ Problem bad_parameter(std::string pointer, std::string detail) {
   return problem;
 }
 
-Problem make_problem(const PgError &error) {
+Problem make_problem(const PgError& error) {
   Problem problem;
   if (find_own(error.sqlstate) != nullptr) {
     problem = make_problem(error.sqlstate, error.message);
@@ -83,7 +83,7 @@ Problem make_problem(const PgError &error) {
     if (error.column.starts_with('/')) problem.errors.push_back({error.column, error.message});
   } else {
     problem = make_problem("OA109");
-    for (const auto &row : foreign_errors) {
+    for (const auto& row : foreign_errors) {
       if (!error.sqlstate.starts_with(row.prefix)) continue;
       if (!row.own.empty()) {
         problem = make_problem(row.own);
@@ -100,7 +100,7 @@ Problem make_problem(const PgError &error) {
   return problem;
 }
 
-Reply to_reply(const Problem &problem, const std::string &request_id) {
+Reply to_reply(const Problem& problem, const std::string& request_id) {
   nlohmann::ordered_json body;
   body["type"] = "/problems/" + problem.code;
   body["title"] = problem.title;
@@ -110,8 +110,8 @@ Reply to_reply(const Problem &problem, const std::string &request_id) {
   body["code"] = problem.code;
   body["instance"] = request_id;
   if (!problem.errors.empty()) {
-    auto &errors = body["errors"];
-    for (const auto &error : problem.errors) errors.push_back({{"pointer", error.pointer}, {"detail", error.detail}});
+    auto& errors = body["errors"];
+    for (const auto& error : problem.errors) errors.push_back({{"pointer", error.pointer}, {"detail", error.detail}});
   }
   Reply reply;
   reply.status = problem.status;

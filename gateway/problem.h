@@ -43,8 +43,8 @@ Problem make_problem(std::string_view code, std::string detail = {});
 Problem bad_parameter(std::string pointer, std::string detail);
 
 // Makes the problem of a server error.
-Problem make_problem(const PgError &error);
+Problem make_problem(const PgError& error);
 
-Reply to_reply(const Problem &problem, const std::string &request_id);
+Reply to_reply(const Problem& problem, const std::string& request_id);
 
 }  // namespace opsadmin

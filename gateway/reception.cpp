@@ -29,7 +29,7 @@ Reception::~Reception() {
   ::close(epoll_);
 }
 
-bool Reception::add(std::unique_ptr<Connection> &connection) {
+bool Reception::add(std::unique_ptr<Connection>& connection) {
   if (connection->look() == Connection::Arrival::ready) {
     ready_(std::move(connection));
     return true;
@@ -80,7 +80,7 @@ void Reception::look_at(int fd) {
   std::unique_lock lock(mutex_);
   const auto found = waiting_.find(fd);
   if (found == waiting_.end()) return;
-  Connection &connection = *found->second;
+  Connection& connection = *found->second;
   if (connection.draining) {
     if (!connection.discard()) waiting_.erase(found);
     return;
@@ -109,7 +109,7 @@ void Reception::look_at(int fd) {
 void Reception::sweep() {
   const auto now = Clock::now();
   const std::lock_guard lock(mutex_);
-  std::erase_if(waiting_, [now](const auto &item) { return item.second->expires <= now; });
+  std::erase_if(waiting_, [now](const auto& item) { return item.second->expires <= now; });
 }
 
 }  // namespace opsadmin

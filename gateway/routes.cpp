@@ -9,6 +9,8 @@
 namespace opsadmin {
 namespace {
 
+// A table, whose rows begin with method and path.
+// clang-format off
 const std::vector<Route> routes = {
     {"POST", "/session", Caller::anybody, false, Answer::signed_in,
      {"sign_in",
@@ -74,6 +76,7 @@ const std::vector<Route> routes = {
      {"kpi_report", "SELECT opsadmin.kpi_report($1, $2)"},
      {{Source::query, "first_day", Type::date}, {Source::query, "last_day", Type::date}}},
 };
+// clang-format on
 
 constexpr std::string_view api_prefix = "/api/v1/";
 
@@ -97,14 +100,14 @@ std::optional<std::vector<std::string>> match(std::string_view pattern, std::str
 
 }  // namespace
 
-Match find_route(const Request &request) {
+Match find_route(const Request& request) {
   const auto site = site_of(request.path);
   if (!site || !request.path.starts_with(api_prefix)) throw make_problem("OA102");
   const auto site_end = api_prefix.size() + std::string_view(site_path(*site)).size();
   const auto path = std::string_view(request.path).substr(site_end);
   const auto method = request.method == "HEAD" ? std::string("GET") : request.method;
   std::string allowed;
-  for (const auto &route : routes) {
+  for (const auto& route : routes) {
     auto values = match(route.pattern, path);
     if (!values) continue;
     if (route.method == method) return {&route, *site, std::move(*values)};
@@ -125,8 +128,12 @@ std::optional<Site> site_of(std::string_view path) {
   return std::nullopt;
 }
 
-const char *site_path(Site site) { return site == Site::internal ? "admin" : "partner"; }
+const char* site_path(Site site) {
+  return site == Site::internal ? "admin" : "partner";
+}
 
-const char *site_name(Site site) { return site == Site::internal ? "internal" : "partner"; }
+const char* site_name(Site site) {
+  return site == Site::internal ? "internal" : "partner";
+}
 
 }  // namespace opsadmin

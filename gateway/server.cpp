@@ -18,7 +18,7 @@ namespace opsadmin {
 
 // One request on its way through the library.
 struct Exchange {
-  Connection *connection = nullptr;
+  Connection* connection = nullptr;
   Head head;
   Request request;
   std::optional<Problem> refusal;
@@ -38,7 +38,7 @@ constexpr auto body_time = std::chrono::seconds(20);
 constexpr int backlog = 511;
 
 // The library's callbacks are not told which stream they work for; each request stays on one thread.
-thread_local Exchange *current = nullptr;
+thread_local Exchange* current = nullptr;
 
 // Runs at once what the library would queue: that is only our process_and_close_socket, which does not wait.
 class InlineTasks final : public httplib::TaskQueue {
@@ -48,18 +48,18 @@ class InlineTasks final : public httplib::TaskQueue {
 };
 
 // Removes the socket file that a killed gateway left behind, but not one in use.
-void remove_stale_socket(const std::string &path) {
+void remove_stale_socket(const std::string& path) {
   struct stat info {};
   if (stat(path.c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) return;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   path.copy(address.sun_path, sizeof(address.sun_path) - 1);
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (::connect(fd, reinterpret_cast<sockaddr *>(&address), sizeof(address)) != 0) ::unlink(path.c_str());
+  if (::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) ::unlink(path.c_str());
   ::close(fd);
 }
 
-std::string read_body(Exchange &exchange, const httplib::ContentReader *reader) {
+std::string read_body(Exchange& exchange, const httplib::ContentReader* reader) {
   if (reader == nullptr) return {};
   if (exchange.head.expects_continue) {
     exchange.connection->write("HTTP/1.1 100 Continue\r\n\r\n", 25);
@@ -67,7 +67,7 @@ std::string read_body(Exchange &exchange, const httplib::ContentReader *reader) 
   }
   std::string body;
   bool too_large = false;
-  const bool complete = (*reader)([&](const char *data, size_t size) {
+  const bool complete = (*reader)([&](const char* data, size_t size) {
     too_large = body.size() + size > max_body_size;
     if (!too_large) body.append(data, size);
     return !too_large;
@@ -95,18 +95,18 @@ HttpServer::HttpServer(std::size_t threads, bool behind_tls, Handler handler)
     ::setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   });
   set_payload_max_length(max_body_size);
-  set_pre_routing_handler([this](const httplib::Request &, httplib::Response &response) {
+  set_pre_routing_handler([this](const httplib::Request&, httplib::Response& response) {
     if (current->head.has_body() && !current->refusal) return HandlerResponse::Unhandled;
     handle(response, nullptr);
     return HandlerResponse::Handled;
   });
-  const auto with_body = [this](const httplib::Request &, httplib::Response &response,
-                                const httplib::ContentReader &reader) { handle(response, &reader); };
+  const auto with_body = [this](const httplib::Request&, httplib::Response& response,
+                                const httplib::ContentReader& reader) { handle(response, &reader); };
   Post("/", with_body);
   Put("/", with_body);
   Patch("/", with_body);
-  set_post_routing_handler([this](const httplib::Request &, httplib::Response &response) {
-    for (const char *unwanted : {"Keep-Alive", "Accept-Ranges"}) response.headers.erase(unwanted);
+  set_post_routing_handler([this](const httplib::Request&, httplib::Response& response) {
+    for (const char* unwanted : {"Keep-Alive", "Accept-Ranges"}) response.headers.erase(unwanted);
     if (response.status == 204 || response.status == 304) response.headers.erase("Content-Length");
     if (current->close) response.set_header("Connection", "close");
     add_common_headers(response, current->request.id, behind_tls_);
@@ -114,7 +114,7 @@ HttpServer::HttpServer(std::size_t threads, bool behind_tls, Handler handler)
   });
 }
 
-std::string HttpServer::bind(const std::string &listen) {
+std::string HttpServer::bind(const std::string& listen) {
   const auto address = parse_address(listen);
   int port = address.port;
   bool bound;
@@ -154,19 +154,19 @@ void HttpServer::serve(std::unique_ptr<Connection> connection) {
   Exchange exchange;
   try {
     exchange.head = read_head(connection->take_head());
-  } catch (const Problem &problem) {
+  } catch (const Problem& problem) {
     exchange.refusal = problem;
   }
   answer(std::move(connection), exchange);
 }
 
-void HttpServer::refuse(std::unique_ptr<Connection> connection, const char *code) {
+void HttpServer::refuse(std::unique_ptr<Connection> connection, const char* code) {
   Exchange exchange;
   exchange.refusal = make_problem(code);
   answer(std::move(connection), exchange);
 }
 
-void HttpServer::answer(std::unique_ptr<Connection> connection, Exchange &exchange) {
+void HttpServer::answer(std::unique_ptr<Connection> connection, Exchange& exchange) {
   exchange.connection = connection.get();
   if (exchange.refusal) exchange.head.method = "GET";
   exchange.body_unread = exchange.refusal || exchange.head.has_body();
@@ -189,8 +189,8 @@ void HttpServer::answer(std::unique_ptr<Connection> connection, Exchange &exchan
   if (exchange.afterwards) exchange.afterwards();
 }
 
-void HttpServer::fill_request(Exchange &exchange) const {
-  Request &request = exchange.request;
+void HttpServer::fill_request(Exchange& exchange) const {
+  Request& request = exchange.request;
   request.id = random_hex(16);
   request.method = exchange.head.method;
   request.path = exchange.head.path;
@@ -206,8 +206,8 @@ void HttpServer::fill_request(Exchange &exchange) const {
   }
 }
 
-void HttpServer::handle(httplib::Response &response, const httplib::ContentReader *reader) {
-  Exchange &exchange = *current;
+void HttpServer::handle(httplib::Response& response, const httplib::ContentReader* reader) {
+  Exchange& exchange = *current;
   Reply reply;
   if (exchange.refusal) {
     reply = to_reply(*exchange.refusal, exchange.request.id);
@@ -221,7 +221,7 @@ void HttpServer::handle(httplib::Response &response, const httplib::ContentReade
   exchange.close = exchange.body_unread || exchange.head.chunked || !exchange.head.keep_alive || stopping_ ||
                    exchange.connection->requests >= max_requests_per_connection;
   response.status = reply.status;
-  for (const auto &[name, value] : reply.headers) response.headers.emplace(name, value);
+  for (const auto& [name, value] : reply.headers) response.headers.emplace(name, value);
   response.body = std::move(reply.body);
 }
 

@@ -18,12 +18,12 @@ struct Exchange;
 
 class HttpServer final : public httplib::Server {
  public:
-  using Handler = std::function<Reply(const Request &)>;
+  using Handler = std::function<Reply(const Request&)>;
 
   HttpServer(std::size_t threads, bool behind_tls, Handler handler);
 
   // Binds host:port or unix:/path; throws when that fails. Returns the address with the real port.
-  std::string bind(const std::string &listen);
+  std::string bind(const std::string& listen);
 
   // Stops accepting, lets requests in flight end and closes all; false when they did not end in time.
   bool shut_down(std::chrono::seconds patience);
@@ -31,10 +31,10 @@ class HttpServer final : public httplib::Server {
  private:
   bool process_and_close_socket(socket_t sock) override;
   void serve(std::unique_ptr<Connection> connection);
-  void refuse(std::unique_ptr<Connection> connection, const char *code);
-  void answer(std::unique_ptr<Connection> connection, Exchange &exchange);
-  void handle(httplib::Response &response, const httplib::ContentReader *reader);
-  void fill_request(Exchange &exchange) const;
+  void refuse(std::unique_ptr<Connection> connection, const char* code);
+  void answer(std::unique_ptr<Connection> connection, Exchange& exchange);
+  void handle(httplib::Response& response, const httplib::ContentReader* reader);
+  void fill_request(Exchange& exchange) const;
 
   const bool behind_tls_;
   Handler handler_;

@@ -28,9 +28,9 @@ bool looks_like_token(std::string_view text) {
 
 }  // namespace
 
-std::string session_token(const Request &request, Site site, bool behind_tls) {
+std::string session_token(const Request& request, Site site, bool behind_tls) {
   const auto name = cookie_name(site, behind_tls);
-  for (const auto &[key, value] : request.headers) {
+  for (const auto& [key, value] : request.headers) {
     if (key != "cookie") continue;
     for (const auto item : split(value, ';')) {
       const auto pair = trim(item);
@@ -43,7 +43,7 @@ std::string session_token(const Request &request, Site site, bool behind_tls) {
   return {};
 }
 
-std::string session_cookie(const std::string &token, Site site, bool behind_tls) {
+std::string session_cookie(const std::string& token, Site site, bool behind_tls) {
   return cookie_name(site, behind_tls) + "=" + token + cookie_attributes(behind_tls);
 }
 
@@ -51,18 +51,18 @@ std::string cleared_cookie(Site site, bool behind_tls) {
   return cookie_name(site, behind_tls) + "=; Max-Age=0" + cookie_attributes(behind_tls);
 }
 
-std::string csrf_token(const std::string &session_token) {
+std::string csrf_token(const std::string& session_token) {
   return base64url(sha256("opsadmin-csrf:" + session_token));
 }
 
-void require_same_origin(const Request &request, bool behind_tls) {
+void require_same_origin(const Request& request, bool behind_tls) {
   const auto fetch_site = request.header("sec-fetch-site");
   if (request.has_header("sec-fetch-site") && fetch_site != "same-origin") throw make_problem("OA104");
   const auto own = std::string(behind_tls ? "https://" : "http://") + std::string(request.header("host"));
   if (request.has_header("origin") && !equal_ignoring_case(request.header("origin"), own)) throw make_problem("OA104");
 }
 
-void require_csrf_token(const Request &request, const std::string &session_token) {
+void require_csrf_token(const Request& request, const std::string& session_token) {
   if (!equal_in_constant_time(request.header("x-csrf-token"), csrf_token(session_token)))
     throw make_problem("OA104", "the X-CSRF-Token header is missing or belongs to another session");
 }

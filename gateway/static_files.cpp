@@ -17,9 +17,9 @@
 namespace opsadmin {
 namespace {
 
-constexpr const char *page = "/index.html";
+constexpr const char* page = "/index.html";
 
-constexpr std::pair<std::string_view, const char *> types[] = {
+constexpr std::pair<std::string_view, const char*> types[] = {
     {".html", "text/html; charset=utf-8"},
     {".js", "text/javascript; charset=utf-8"},
     {".css", "text/css; charset=utf-8"},
@@ -32,28 +32,28 @@ constexpr std::pair<std::string_view, const char *> types[] = {
     {".woff2", "font/woff2"},
 };
 
-const char *type_of(std::string_view path) {
-  for (const auto &[ending, type] : types)
+const char* type_of(std::string_view path) {
+  for (const auto& [ending, type] : types)
     if (path.ends_with(ending)) return type;
   return "application/octet-stream";
 }
 
-std::string read_file(const std::filesystem::path &path) {
+std::string read_file(const std::filesystem::path& path) {
   std::ifstream stream(path, std::ios::binary);
   std::string content{std::istreambuf_iterator<char>(stream), {}};
   if (!stream) throw std::runtime_error("cannot read " + path.string());
   return content;
 }
 
-std::string gzip(const std::string &body) {
+std::string gzip(const std::string& body) {
   z_stream stream{};
   constexpr int gzip_window = 15 + 16;
   if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, gzip_window, 9, Z_DEFAULT_STRATEGY) != Z_OK)
     throw std::runtime_error("cannot compress");
   std::string out(deflateBound(&stream, body.size()), '\0');
-  stream.next_in = reinterpret_cast<Bytef *>(const_cast<char *>(body.data()));
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(body.data()));
   stream.avail_in = static_cast<uInt>(body.size());
-  stream.next_out = reinterpret_cast<Bytef *>(out.data());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
   stream.avail_out = static_cast<uInt>(out.size());
   const int result = deflate(&stream, Z_FINISH);
   out.resize(stream.total_out);
@@ -62,7 +62,7 @@ std::string gzip(const std::string &body) {
   return out;
 }
 
-bool accepts_gzip(const Request &request) {
+bool accepts_gzip(const Request& request) {
   for (const auto item : split(request.header("accept-encoding"), ',')) {
     const auto coding = trim(item.substr(0, item.find(';')));
     auto parameters = std::string(item.substr(std::min(item.size(), item.find(';'))));
@@ -75,12 +75,12 @@ bool accepts_gzip(const Request &request) {
 
 }  // namespace
 
-StaticFiles::StaticFiles(const std::string &directory) {
+StaticFiles::StaticFiles(const std::string& directory) {
   namespace fs = std::filesystem;
   const fs::path root(directory);
   if (!fs::is_regular_file(root / "index.html"))
     throw std::runtime_error(directory + " holds no index.html: build the page and name its directory with --web");
-  for (const auto &entry : fs::recursive_directory_iterator(root)) {
+  for (const auto& entry : fs::recursive_directory_iterator(root)) {
     if (!entry.is_regular_file()) continue;
     const auto path = "/" + entry.path().lexically_relative(root).generic_string();
     File file;
@@ -95,7 +95,7 @@ StaticFiles::StaticFiles(const std::string &directory) {
   }
 }
 
-Reply StaticFiles::handle(const Request &request) const {
+Reply StaticFiles::handle(const Request& request) const {
   const bool root = request.path == "/";
   // The page reads the rest of its address itself.
   const auto found = files_.find(site_of(request.path) ? page : request.path);
@@ -111,7 +111,7 @@ Reply StaticFiles::handle(const Request &request) const {
     reply.set("Location", "/admin/");
     return reply;
   }
-  const File &file = found->second;
+  const File& file = found->second;
   const bool compressed = !file.compressed.empty() && accepts_gzip(request);
   reply.set("Content-Type", file.type);
   reply.set("Cache-Control", file.immutable ? "public, max-age=31536000, immutable" : "no-cache");

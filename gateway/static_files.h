@@ -12,10 +12,10 @@ namespace opsadmin {
 class StaticFiles {
  public:
   // Throws std::runtime_error when the directory holds no page.
-  explicit StaticFiles(const std::string &directory);
+  explicit StaticFiles(const std::string& directory);
 
   // Throws Problem.
-  Reply handle(const Request &request) const;
+  Reply handle(const Request& request) const;
 
  private:
   struct File {

@@ -12,7 +12,9 @@
 namespace opsadmin {
 namespace {
 
-char lower_char(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower_char(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -24,15 +26,15 @@ int hex_digit(char c) {
 
 std::string random_hex(std::size_t bytes) {
   std::string data(bytes, '\0');
-  if (RAND_bytes(reinterpret_cast<unsigned char *>(data.data()), static_cast<int>(bytes)) != 1)
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(data.data()), static_cast<int>(bytes)) != 1)
     throw std::runtime_error("no random bytes");
   return hex(data);
 }
 
 std::string sha256(std::string_view data) {
   std::string digest(SHA256_DIGEST_LENGTH, '\0');
-  SHA256(reinterpret_cast<const unsigned char *>(data.data()), data.size(),
-         reinterpret_cast<unsigned char *>(digest.data()));
+  SHA256(reinterpret_cast<const unsigned char*>(data.data()), data.size(),
+         reinterpret_cast<unsigned char*>(digest.data()));
   return digest;
 }
 

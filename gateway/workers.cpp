@@ -14,10 +14,10 @@ Workers::~Workers() {
     closed_ = true;
   }
   wake_.notify_all();
-  for (auto &thread : threads_) thread.join();
+  for (auto& thread : threads_) thread.join();
 }
 
-bool Workers::push(std::unique_ptr<Connection> &connection) {
+bool Workers::push(std::unique_ptr<Connection>& connection) {
   {
     const std::lock_guard lock(mutex_);
     if (closed_ || queue_.size() >= queue_limit_) return false;

@@ -22,7 +22,7 @@ class Workers {
   ~Workers();
 
   // Queues a connection; false, leaving it with the caller, when the queue is full or closed.
-  bool push(std::unique_ptr<Connection> &connection);
+  bool push(std::unique_ptr<Connection>& connection);
 
   // Takes nothing more and waits for what was taken; false when that lasts too long.
   bool finish(std::chrono::seconds patience);
