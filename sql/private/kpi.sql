@@ -1,5 +1,19 @@
 -- Recomputing KPIs from their sources.
 
+-- What tenant columns of a type hold of a tenant; NULL when they cannot hold it, as a bigint cannot hold a text.
+CREATE OR REPLACE FUNCTION opsadmin_private.key_of_type(key text, tenant_type text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT CASE
+    WHEN $2 = 'text' THEN $1
+    WHEN $2 = 'uuid' THEN substring($1, '^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$')
+    WHEN $1 ~ '^-?[0-9]{1,19}$' THEN
+      CASE WHEN $1::numeric BETWEEN -(2 ^ bits.count)::numeric AND (2 ^ bits.count)::numeric - 1 THEN $1 END
+    END
+  FROM (SELECT CASE $2 WHEN 'integer' THEN 31 ELSE 63 END::numeric AS count) AS bits
+$$;
+COMMENT ON FUNCTION opsadmin_private.key_of_type IS 'What tenant columns of a type hold of a tenant; NULL when they cannot hold it';
+REVOKE ALL ON FUNCTION opsadmin_private.key_of_type FROM PUBLIC;
+
 -- Computes one KPI for a range of days of every tenant, as staff of the internal site would see it, and stores
 -- what it found. A NULL range means: every day that is not final yet, and at most 90 days back. Returns the number of values stored.
 CREATE OR REPLACE FUNCTION opsadmin_private.refresh_one_kpi(kpi opsadmin.kpi, first_day date, last_day date) RETURNS integer
@@ -18,7 +32,7 @@ BEGIN
   SELECT least(clock_timestamp(), min(a.xact_start), (SELECT min(x.prepared) FROM pg_prepared_xacts x)) INTO settled_before
   FROM pg_stat_activity a WHERE a.backend_type <> 'autovacuum worker' AND a.pid <> pg_backend_pid();
 
-  SELECT jsonb_agg(jsonb_build_object('tenant_id', t.id, 'tenant_key', coalesce(t.key, t.id::text), 'day', d.day,
+  SELECT jsonb_agg(jsonb_build_object('tenant_id', t.id, 'tenant_key', opsadmin_private.key_of_type(coalesce(t.key, t.id::text), source.tenant_type), 'day', d.day,
                                       'starts_at', d.day::timestamp AT TIME ZONE t.time_zone, 'ends_at', (d.day + 1)::timestamp AT TIME ZONE t.time_zone))
   INTO buckets
   FROM opsadmin.tenant t

@@ -71,6 +71,15 @@ sub query {
     return $out;
 }
 
+# Runs a client program such as pg_dump; returns its exit status and all its output.
+sub client {
+    my ($self, @command) = @_;
+    my $output = '';
+    local %ENV = $self->_environment;
+    IPC::Run::run(\@command, '<', \undef, '>&', \$output, IPC::Run::timeout(120));
+    return ($? >> 8, $output);
+}
+
 # Polls until the query answers what is expected (default t), or dies.
 sub wait_for {
     my ($self, $database, $sql, $expected, $seconds) = @_;

@@ -1,0 +1,133 @@
+# pg_dump and pg_restore of a database in use, into another database of the cluster and into a new cluster:
+# everything that was said and done is there and goes on; sessions and the signing key stay behind.
+# topic: audit
+use strict;
+use warnings;
+use Test::More;
+use OpsadminCluster;
+
+my $source = OpsadminCluster->new->start;
+my $fresh = OpsadminCluster->new->start;
+my $dump = $source->host . '/company.dump';
+
+# --- A database in use --------------------------------------------------------------------------------
+
+$source->create_database('company', 'operated-shop', 0.02);
+$source->query('company', <<'SQL');
+SELECT opsadmin.define_role('stock_keeper', 'partner', '{product:read,publish:run}');
+SELECT opsadmin.create_actor('keeper@example.com', 'Keeper'), opsadmin.grant_role('keeper@example.com', 'stock_keeper', 'haneul-market');
+CREATE SCHEMA "Odd ""name""";
+CREATE TABLE "Odd ""name"""."Select" (key text PRIMARY KEY, tenant text NOT NULL, secret text, noise int);
+CREATE INDEX ON "Odd ""name"""."Select" (tenant);
+SELECT opsadmin.create_tenant('keyed', 'Keyed', key => 'k-1');
+SELECT opsadmin.protect('"Odd ""name"""."Select"', 'tenant'), opsadmin.audit('"Odd ""name"""."Select"', redact => '{secret}', ignore => '{noise}');
+INSERT INTO "Odd ""name"""."Select" VALUES ('a', 'k-1', 'hidden', 1), ('b', '1', 'hidden', 1);
+BEGIN;
+SELECT opsadmin.begin_as('partner@example.com');
+SELECT opsadmin.run_action('discount', '{"percent":20}', '{"filter":{"column":"stock","op":">","value":0}}');
+COMMIT;
+CALL opsadmin.run_jobs();
+BEGIN;
+SELECT opsadmin.begin_as('ops@example.com', 'haneul-market', 'a late order');
+UPDATE shop.product SET price = price + 1 WHERE id < 20;
+COMMIT;
+SELECT opsadmin.bulk_update('shop.product', 'stock = stock + 1', 'id < 100');
+SQL
+my $session = $source->query('company', "SELECT session_token FROM opsadmin.sign_in('partner\@example.com', 'opsadmin-demo')", user => 'opsadmin_partner_login');
+ok(length $session, 'somebody is signed in');
+
+# What a table of opsadmin holds, but for its sessions.
+my @tables = split /\n/, $source->query('company', <<'SQL');
+SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'opsadmin'::regnamespace AND c.relkind = 'r' ORDER BY 1
+SQL
+sub content {
+    my ($cluster, $database) = @_;
+    my %content;
+    for my $table (@tables) {
+        my $filter = $table eq 'secret' ? q{WHERE purpose <> 'session'} : '';
+        $content{$table} = $cluster->query($database,
+            "SET search_path = ''; SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text COLLATE \"C\")) FROM opsadmin.$table AS t $filter");
+    }
+    $content{'the view audit_log'} = $cluster->query($database, q{SELECT count(*), md5(string_agg(t::text, '|' ORDER BY id)) FROM opsadmin.audit_log AS t});
+    $content{sequences} = $cluster->query($database, q{SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'opsadmin' AND last_value IS NOT NULL ORDER BY 1});
+    $content{policies} = $cluster->query($database, 'SELECT schemaname, tablename, policyname, permissive, roles, cmd, qual, with_check FROM pg_policies ORDER BY 1, 2, 3');
+    $content{'row-level security'} = $cluster->query($database, q{SET search_path = ''; SELECT oid::regclass, relrowsecurity, relforcerowsecurity FROM pg_class WHERE relrowsecurity ORDER BY oid::regclass::text});
+    $content{triggers} = $cluster->query($database, q{SET search_path = ''; SELECT tgrelid::regclass, tgenabled, pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname LIKE 'opsadmin%' ORDER BY tgrelid::regclass::text, 3});
+    $content{rights} = $cluster->query($database, <<'SQL');
+SELECT n.nspname, c.relname, a.grantee::regrole, a.privilege_type
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN aclexplode(c.relacl) AS a
+WHERE a.grantee::regrole::text LIKE 'opsadmin%' ORDER BY 1, 2, a.grantee::regrole::text, 4
+SQL
+    $content{'rights to functions'} = $cluster->query($database, <<'SQL');
+SELECT p.oid::regprocedure, array_to_string(p.proacl, ',') FROM pg_proc p WHERE p.pronamespace IN ('opsadmin'::regnamespace, 'opsadmin_private'::regnamespace) ORDER BY p.oid::regprocedure::text
+SQL
+    return \%content;
+}
+my $before = content($source, 'company');
+
+my ($status, $output) = $source->client('pg_dump', '-Fc', '-f', $dump, 'company');
+is("$status$output", '0', 'pg_dump says nothing');
+(undef, my $text) = $source->client('pg_restore', '-f', '-', $dump);
+like($text, qr/^COPY opsadmin\.audit_entry /m, 'the dump has the audit log');
+my ($secrets) = $text =~ /^COPY opsadmin\.secret .*?\n(.*?)^\\\.$/ms;
+unlike($secrets, qr/\tsession\t/, 'and no session');
+like($secrets, qr/\tinvitation\t/, 'but invitations');
+open(my $file, '<:raw', $source->host . '/data/opsadmin.key') or die $!;
+read($file, my $key, 32);
+close $file;
+open($file, '<:raw', $dump) or die $!;
+my $dumped = do { local $/; <$file> };
+ok(index($dumped, $key) < 0 && index($text, unpack('H*', $key)) < 0, 'and no signing key');
+
+# --- Restored -----------------------------------------------------------------------------------------
+
+my (undef, $globals) = $source->client('pg_dumpall', '--globals-only');
+$globals =~ s/^(CREATE|ALTER) ROLE postgres.*\n//mg;
+$fresh->query('postgres', $globals);
+
+for my $place (['the same cluster', $source, 'restored'], ['a new cluster', $fresh, 'company']) {
+    my ($name, $cluster, $database) = @$place;
+    $cluster->query('postgres', "CREATE DATABASE $database");
+    ($status, $output) = $cluster->client('pg_restore', '--exit-on-error', '--single-transaction', '-d', $database, $dump);
+    is("$status$output", '0', "$name: pg_restore says nothing") or next;
+
+    my $after = content($cluster, $database);
+    is($after->{$_}, $before->{$_}, "$name: $_") for sort keys %$before;
+    is($cluster->query($database, q{SELECT count(*) FROM opsadmin.secret WHERE purpose = 'session'}), 0, "$name: nobody is signed in");
+    is($cluster->query($database, "SELECT string_agg(rule, ',') FROM opsadmin.health() WHERE rule NOT IN ('cron', 'schedule', 'worker')"), '', "$name: health() has nothing to say");
+
+    is($cluster->query($database, <<'SQL'), 't|f|t', "$name: a partner sees its rows and no others");
+BEGIN; SET LOCAL client_min_messages = error;
+SELECT FROM opsadmin.begin_as('partner@example.com');
+SELECT bool_and(tenant_id = 1), count(*) = 0, count(*) = (SELECT count(*) FROM shop.product WHERE tenant_id = 1) FROM shop.product;
+SQL
+    is($cluster->query($database, q{BEGIN; SELECT FROM opsadmin.begin_as(tenant => 'keyed'); SELECT string_agg(key, ',') FROM "Odd ""name"""."Select"}), 'a',
+        "$name: also by a key of text in a table with an odd name");
+    is($cluster->query($database, 'SELECT count(*) > 10 FROM shop.product', user => 'shop_app'), 't', "$name: the shop's own application sees all rows");
+    like(($cluster->psql($database, 'SELECT count(*) FROM shop.product', user => 'opsadmin_partner_login'))[2], qr/no context is bound/, "$name: without a context nothing");
+
+    # What waits in the queue is done here, under its actor and with the targets of old.
+    $cluster->query($database, 'CALL opsadmin.run_jobs()');
+    is($cluster->query($database, q{SELECT state, total = changed FROM opsadmin.bulk_job ORDER BY id DESC LIMIT 1}), 'DONE|t', "$name: the job that waited is done");
+    $cluster->query($database, q{UPDATE "Odd ""name"""."Select" SET secret = 'changed', noise = 2 WHERE key = 'a'; INSERT INTO "Odd ""name"""."Select" (key, tenant) VALUES ('c', '2')});
+    is($cluster->query($database, <<'SQL'), "t|t|Odd \"name\".Select|0|{\"secret\": \"[redacted]\"}", "$name: the audit log goes on, with the same target and settings");
+SELECT bool_and(id > (SELECT max(id) FROM opsadmin.audit_log WHERE target_pk ->> 'key' IN ('a', 'b') AND op = 'INSERT')), count(DISTINCT target) = 1, min(target),
+       count(*) FILTER (WHERE before ? 'noise' OR after ->> 'secret' = 'changed'), min(after::text) FILTER (WHERE op = 'UPDATE')
+FROM opsadmin.audit_log WHERE target_pk ->> 'key' IN ('a', 'c') AND NOT (target_pk ->> 'key' = 'a' AND op = 'INSERT')
+SQL
+    is($cluster->query($database, <<'SQL'), 't|t', "$name: ids go on where they were");
+SELECT opsadmin.create_tenant('new', 'New') > (SELECT max(id) FROM opsadmin.tenant WHERE slug <> 'new'),
+       opsadmin.bulk_update('shop.product', 'stock = 0', 'false') > (SELECT max(id) FROM opsadmin.bulk_job WHERE selection <> 'false')
+SQL
+    is($cluster->query($database, 'SELECT opsadmin.refresh_kpi() > 0'), 't', # one tenant's key is no bigint
+        "$name: KPIs are refreshed");
+    is($cluster->query($database, "SELECT outcome FROM opsadmin.sign_in('partner\@example.com', 'opsadmin-demo')", user => 'opsadmin_partner_login'), 'ok',
+        "$name: people sign in with their passwords");
+    like(($cluster->psql($database, "SELECT opsadmin.begin_request('$session')", user => 'opsadmin_partner_login'))[2], qr/the session is unknown/, "$name: old sessions are unknown");
+    is($cluster->query($database, 'SELECT opsadmin.unprotect(t.relation) FROM opsadmin.target t JOIN opsadmin.protected_table p ON p.target_id = t.id; SELECT count(*) FROM opsadmin.protected_table') =~ s/\s//gr,
+        0, "$name: every protection can be taken away");
+}
+my $sign = "SELECT opsadmin_private.sign('test', 'payload')";
+isnt($fresh->query('company', $sign), $source->query('company', $sign), 'the new cluster has a key of its own');
+
+done_testing;
