@@ -43,7 +43,12 @@ thread_local Exchange* current = nullptr;
 // Runs at once what the library would queue: that is only our process_and_close_socket, which does not wait.
 class InlineTasks final : public httplib::TaskQueue {
  public:
-  void enqueue(std::function<void()> task) override { task(); }
+  // Later versions of the library want to know whether the task was taken.
+  using Taken = decltype(std::declval<httplib::TaskQueue&>().enqueue({}));
+  Taken enqueue(std::function<void()> task) override {
+    task();
+    return static_cast<Taken>(true);
+  }
   void shutdown() override {}
 };
 

@@ -26,7 +26,7 @@ BEGIN
     SELECT max(w.connected_at) AS last_seen, max(w.connected_at) > clock_timestamp() - interval '3 minutes' AS alive INTO worker FROM opsadmin.worker_run w;
     IF worker.alive IS NOT TRUE THEN
       RETURN NEXT ('error', 'worker', 'opsadmin_worker',
-        coalesce(format('the last worker connected at %s', date_trunc('second', worker.last_seen)), 'no worker has connected yet'),
+        coalesce('the last worker connected at ' || date_trunc('second', worker.last_seen), 'no worker has connected yet'),
         'Look at SELECT * FROM cron.job_run_details ORDER BY runid DESC LIMIT 5; and allow opsadmin_worker in pg_hba.conf: local '
         || quote_ident(current_database()) || ' opsadmin_worker peer map=opsadmin')::opsadmin.finding;
     END IF;
