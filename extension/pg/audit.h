@@ -22,6 +22,7 @@ struct RowShape {
   TupleDesc descriptor;
   ColumnRule* rules;       // by attribute index
   FmgrInfo* to_jsonb;      // by attribute index, for types without a short cut
+  MemoryContext context;   // where to_jsonb lives: longer than a row
   Bitmapset* key_columns;  // attribute indexes of the primary key, NULL without one
 };
 

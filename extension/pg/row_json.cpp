@@ -19,6 +19,7 @@ static const char redacted_text[] = "[redacted]";
 RowShape* MakeRowShape(Relation relation) {
   RowShape* shape = static_cast<RowShape*>(palloc0(sizeof(RowShape)));
   shape->descriptor = RelationGetDescr(relation);
+  shape->context = CurrentMemoryContext;
   const int columns = shape->descriptor->natts;
   shape->rules = static_cast<ColumnRule*>(palloc0(sizeof(ColumnRule) * columns));
   shape->to_jsonb = static_cast<FmgrInfo*>(palloc0(sizeof(FmgrInfo) * columns));
@@ -69,12 +70,14 @@ static void PushScalar(JsonbParseState** state, const RowShape* shape, int colum
     default: {
       FmgrInfo* to_jsonb = &shape->to_jsonb[column];
       if (to_jsonb->fn_oid == InvalidOid) {
+        MemoryContext row = MemoryContextSwitchTo(shape->context);
         fmgr_info(F_TO_JSONB, to_jsonb);
         // to_jsonb() learns the type of its argument from the call expression.
         fmgr_info_set_expr(
             reinterpret_cast<Node*>(makeFuncExpr(F_TO_JSONB, JSONBOID, list_make1(makeNullConst(type, -1, InvalidOid)),
                                                  InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL)),
             to_jsonb);
+        MemoryContextSwitchTo(row);
       }
       Jsonb* json = DatumGetJsonbP(FunctionCall1(to_jsonb, value));
       if (JB_ROOT_IS_SCALAR(json)) {
