@@ -158,7 +158,10 @@ OPSADMIN_FUNCTION(opsadmin_audit_trigger) {
     ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED), errmsg("opsadmin.audit_trigger() is a trigger")));
   const TriggerData* data = reinterpret_cast<TriggerData*>(fcinfo->context);
   const Trigger* trigger = data->tg_trigger;
-  if (!TRIGGER_FIRED_AFTER(data->tg_event) || !TRIGGER_FIRED_FOR_STATEMENT(data->tg_event) || trigger->tgnargs < 2)
+  const bool has_rows = (data->tg_newtable != nullptr || TRIGGER_FIRED_BY_DELETE(data->tg_event)) &&
+                        (data->tg_oldtable != nullptr || TRIGGER_FIRED_BY_INSERT(data->tg_event));
+  if (!TRIGGER_FIRED_AFTER(data->tg_event) || !TRIGGER_FIRED_FOR_STATEMENT(data->tg_event) || trigger->tgnargs < 2 ||
+      (!has_rows && !TRIGGER_FIRED_BY_TRUNCATE(data->tg_event)))
     ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
                     errmsg("opsadmin.audit_trigger() is created by opsadmin.audit() only")));
 

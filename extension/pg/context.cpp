@@ -116,6 +116,7 @@ static void CopyPermissions(Context* context, ArrayType* names) {
   size_t used = 0;
   deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
   for (int i = 0; i < count; i++) {
+    if (nulls[i]) continue;
     const char* name = TextDatumGetCString(elements[i]);
     const size_t length = strlen(name);
     if (length == 0) continue;
@@ -166,6 +167,7 @@ OPSADMIN_FUNCTION(opsadmin_bind_context) {
 
   // Built aside, so that an error half way leaves nothing bound.
   Context* context = static_cast<Context*>(palloc0(sizeof(Context)));
+  if (PG_ARGISNULL(0)) elog(ERROR, "a context needs a site");
   const char* site = text_to_cstring(PG_GETARG_TEXT_PP(0));
   context->site = strcmp(site, "internal") == 0 ? Site::internal : Site::partner;
   context->actor_id = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT64(1);
