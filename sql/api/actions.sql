@@ -9,6 +9,7 @@ CREATE OR REPLACE FUNCTION opsadmin.define_action(name text, target regclass, ch
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   param jsonb;
+  definition jsonb;
   checked jsonb := '[]'::jsonb;
   example jsonb := '{}'::jsonb;
 BEGIN
@@ -24,8 +25,20 @@ BEGIN
       RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = format('parameter "%s" has no type that is known', param ->> 'name'),
         HINT = 'Types are integer, numeric, text, boolean and date.';
     END IF;
-    checked := checked || (jsonb_build_object('name', param -> 'name', 'type', param -> 'type', 'label', opsadmin_private.label(param -> 'label', param ->> 'name'),
-      'required', coalesce(param -> 'required', 'true')) || (SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(param) WHERE key IN ('min', 'max', 'default')));
+    definition := jsonb_build_object('name', param -> 'name', 'type', param -> 'type', 'label', opsadmin_private.label(param -> 'label', param ->> 'name'),
+      'required', coalesce(param -> 'required', 'true')) || (SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(param) WHERE key IN ('min', 'max', 'default'));
+    IF jsonb_typeof(definition -> 'required') <> 'boolean' OR example ? (param ->> 'name') THEN
+      RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = format('parameter "%s" is defined twice, or "required" is not true or false', param ->> 'name'),
+        HINT = 'Name each parameter once.';
+    END IF;
+    BEGIN
+      PERFORM opsadmin_private.check_params(jsonb_build_array(definition || '{"required":false}'), jsonb_build_object(param ->> 'name', param -> value_of))
+      FROM unnest('{default,min,max}'::text[]) AS value_of;
+    EXCEPTION WHEN SQLSTATE 'OA420' THEN
+      RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = format('default, min and max of parameter "%s" do not fit', param ->> 'name'),
+        DETAIL = SQLERRM || '.', HINT = 'Each is a value of the parameter''s type; min is not above max, and default lies between them.';
+    END;
+    checked := checked || definition;
     example := example || jsonb_build_object(param ->> 'name', NULL);
   END LOOP;
   PERFORM opsadmin_private.check_update(target, changes, condition, checked, example);

@@ -63,7 +63,7 @@ BEGIN
   END IF;
   SELECT k INTO wrong FROM jsonb_object_keys(given) AS k WHERE NOT EXISTS (SELECT FROM jsonb_array_elements(definitions) AS d WHERE d ->> 'name' = k) LIMIT 1;
   IF FOUND THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = format('there is no parameter "%s"', left(wrong, 100)), COLUMN = '/params/' || left(wrong, 100),
+    RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = format('there is no parameter "%s"', left(wrong, 100)), COLUMN = '/params/' || replace(replace(left(wrong, 100), '~', '~0'), '/', '~1'),
       HINT = 'opsadmin.list_resources() names the parameters of an action.';
   END IF;
   FOR definition IN SELECT jsonb_array_elements(definitions) LOOP

@@ -315,6 +315,10 @@ BEGIN
       RAISE EXCEPTION USING ERRCODE = 'OA423', MESSAGE = format('"%s" is a list of at most 10,000 keys', list_name), COLUMN = '/selection/' || list_name,
       HINT = 'Select more rows by a filter.';
     END IF;
+    IF jsonb_path_exists(selection -> list_name, '$[*] ? (@.type() != "string" && @.type() != "number")') THEN
+      RAISE EXCEPTION USING ERRCODE = 'OA423', MESSAGE = 'a key is a text or a number', COLUMN = '/selection/' || list_name,
+        HINT = 'Give keys as the rows of a list have them.';
+    END IF;
     BEGIN
       EXECUTE format('SELECT array_agg(k)::text FROM (SELECT jsonb_array_elements_text($1)::%s AS k) AS given', key_type)
         INTO keys USING selection -> list_name;
