@@ -1,0 +1,150 @@
+// The way of a bulk change through the page, on both sites: find and select rows, run an action, watch the job
+// until a worker of pg_cron has done it, and find each change in the audit log; nobody sees another's rows.
+// topic: page jobs
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { address, env, heading, inWindow, loaded, session, show, sql, until } from './lib.mjs';
+
+// pg_cron starts the workers at the next full minute, at the latest.
+const patience = 90;
+
+const tenantId = sql(`SELECT id FROM opsadmin.tenant WHERE slug = '${env.slug}'`);
+const pricesOf = (condition) =>
+  new Map(sql(`SELECT id, price FROM shop.product WHERE ${condition}`).split('\n').map((line) => line.split('|')));
+
+// Two decimals, the half rounded up, as the action's round(price * 0.9, 2) does it.
+function tenPercentOff(price) {
+  const cents = (BigInt(price.replace('.', '')) * 90n + 50n) / 100n;
+  return `${cents / 100n}.${String(cents % 100n).padStart(2, '0')}`;
+}
+
+async function countShown(page) {
+  const text = page.locator('.page-aside').getByText(/^[\d,]+ rows?$/);
+  return Number((await text.innerText()).replace(/\D/g, ''));
+}
+
+async function selectRow(page, id) {
+  await page.getByRole('checkbox', { name: `Select row ${id}`, exact: true }).click();
+}
+
+// Runs the discount on what is selected and returns the number of the job, whose screen is open then.
+async function startDiscount(page) {
+  await page.getByRole('region', { name: 'Actions for the selection' }).getByRole('button', { name: 'Discount' }).click();
+  const dialog = page.getByRole('dialog');
+  assert.equal(await dialog.getByLabel(/Percent/).inputValue(), '10');
+  await dialog.getByRole('button', { name: 'Start' }).click();
+  await page.waitForURL(/\/jobs\/\d+$/);
+  const id = page.url().split('/').pop();
+  await heading(page, `Discount · Job ${id}`);
+  return id;
+}
+
+// The job's screen must tell the end by itself.
+async function watchUntilDone(page, total) {
+  await page.locator('h1 ~ .page-aside').getByText('Done', { exact: true }).waitFor({ timeout: patience * 1000 });
+  const progress = page.getByRole('region', { name: 'Progress' });
+  await progress.getByText(`${total} of ${total}`).waitFor();
+  const figures = await progress.locator('.figure').allInnerTexts();
+  assert.deepEqual(figures.slice(0, 3).map((text) => text.split(/\s+/)), [['Changed', `${total}`], ['Skipped', '0'], ['Failed', '0']]);
+}
+
+// Opens the audit entries of the job on the screen, page by page: id → [before, after].
+async function auditedPrices(page) {
+  await page.getByRole('link', { name: 'Audit entries of this job' }).click();
+  await heading(page, 'Audit');
+  const changes = new Map();
+  for (;;) {
+    await loaded(page);
+    for (const row of await page.locator('tbody tr:has(.op.update)').all()) {
+      const id = await row.locator('.key').innerText();
+      assert.ok(!changes.has(id), `two entries for ${id}`);
+      changes.set(id, [await row.locator('del').innerText(), await row.locator('ins').innerText()]);
+    }
+    const next = page.getByRole('button', { name: 'Next' });
+    if ((await next.count()) === 0 || (await next.isDisabled())) return changes;
+    const first = await page.locator('tbody .expander').first().elementHandle();
+    await next.click();
+    await first.waitForElementState('hidden');
+  }
+}
+
+// The log holds numbers, and the page shows them without zeros at the end.
+const asLogged = (price) => String(Number(price));
+const expected = (prices) => new Map([...prices].map(([id, price]) => [id, [price, tenPercentOff(price)].map(asLogged)]));
+const sorted = (map) => [...map].sort(([a], [b]) => Number(a) - Number(b));
+
+let staffJob;
+let countOfStaff;
+
+test('staff give ten products a discount and find ten entries', async () =>
+  inWindow({ as: await session('internal') }, async (page) => {
+    await show(page, address('internal', '/'));
+    await page.getByRole('link', { name: 'Products' }).click();
+    await heading(page, 'Products');
+    await loaded(page);
+    countOfStaff = await countShown(page);
+    assert.equal(countOfStaff, Number(sql('SELECT count(*) FROM shop.product')));
+
+    const keys = (await page.locator('tbody tr td:nth-child(2)').allInnerTexts()).slice(0, 10);
+    const before = pricesOf(`id IN (${keys})`);
+    for (const key of keys) await selectRow(page, key);
+    await page.getByText('10 selected').waitFor();
+    staffJob = await startDiscount(page);
+    await watchUntilDone(page, 10);
+    assert.deepEqual(sorted(await auditedPrices(page)), sorted(expected(before)));
+    assert.deepEqual(sorted(pricesOf(`id IN (${keys})`)), sorted(before).map(([id, price]) => [id, tenPercentOff(price)]));
+
+    // One entry opened: who, from where, and the field before and after.
+    const [[id, [was, is]]] = expected(before);
+    await page.getByRole('button', { name: `Details of shop.product ${id}`, exact: true }).click();
+    const detail = page.locator('.detail-row:not([hidden])');
+    assert.equal((await detail.getByRole('row', { name: /^price/ }).innerText()).replace(/\s+/g, ' '), `price ${was} ${is}`);
+    const facts = await detail.locator('.facts').innerText();
+    for (const fact of ['POST /api/v1/admin/actions/discount/run', '127.0.0.1', 'discount']) assert.ok(facts.includes(fact), facts);
+  }));
+
+test('a partner gives a discount to all that match a search but one, among the own rows alone', async () =>
+  inWindow({ site: 'partner', as: await session('partner') }, async (page) => {
+    // A word in more names than fit on a page, and in few enough to need no confirmation.
+    const word = sql(`SELECT word FROM shop.product, regexp_split_to_table(name, ' ') AS word WHERE tenant_id = ${tenantId}
+      GROUP BY word HAVING count(*) > 50 ORDER BY count(*), word LIMIT 1`);
+    const before = pricesOf(`tenant_id = ${tenantId} AND name ILIKE '%${word}%'`);
+
+    await show(page, address('partner', '/resources/product'));
+    const all = await countShown(page);
+    assert.equal(all, Number(sql(`SELECT count(*) FROM shop.product WHERE tenant_id = ${tenantId}`)));
+    assert.ok(all < countOfStaff);
+
+    await page.getByLabel('Search Products').fill(word);
+    await until('the matching rows to be counted', async () => (await countShown(page)) === before.size);
+    await loaded(page);
+    await page.getByRole('checkbox', { name: 'Select all rows on this page' }).click();
+    await page.getByRole('button', { name: `Select all ${before.size} matching` }).click();
+    const excluded = await page.locator('tbody tr td:nth-child(2)').first().innerText();
+    await selectRow(page, excluded);
+    await page.getByText('1 excluded').waitFor();
+    await startDiscount(page);
+    await watchUntilDone(page, before.size - 1);
+    const spared = before.get(excluded);
+    before.delete(excluded);
+    assert.deepEqual(sorted(await auditedPrices(page)), sorted(expected(before)));
+    assert.equal(sql(`SELECT price FROM shop.product WHERE id = ${excluded}`), spared);
+  }));
+
+test("a partner cannot reach another tenant's product, job or site", async () =>
+  inWindow({ site: 'partner', as: await session('partner'), refusals: [404] }, async (page) => {
+    const foreign = sql(`SELECT p.id FROM shop.product p JOIN opsadmin.tenant t ON t.id = p.tenant_id WHERE t.slug = '${env.otherSlug}' ORDER BY 1 DESC LIMIT 1`);
+    await show(page, address('partner', `/resources/product?q=${foreign}`));
+    await page.getByText('Nothing matches.').waitFor();
+    await page.goto(address('partner', `/jobs/${staffJob}`));
+    await page.getByText('This job does not exist or is not open to you.').waitFor();
+    await page.goto(address('partner', '/resources/tenant'));
+    await heading(page, 'There is nothing at this address');
+
+    // The own cookie, taken along to the other tenant's address.
+    const [{ name, value }] = await page.context().cookies();
+    const elsewhere = address('partner', '/resources/product', env.otherSlug);
+    await page.context().addCookies([{ name, value, url: new URL('/', elsewhere).href }]);
+    await page.goto(elsewhere);
+    await page.getByText('This tenant does not exist or is not open to you.').waitFor();
+  }));
