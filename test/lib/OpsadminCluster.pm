@@ -95,10 +95,12 @@ sub wait_for {
     die "waited for \"$expected\", last answer \"" . ($answer // 'an error') . "\": $sql\n";
 }
 
-# A psql that stays open.
+# A psql that stays open. With a port it goes to what listens there instead of the server.
 sub session {
     my ($self, $database, %options) = @_;
-    return OpsadminCluster::Session->new($database, $self->_environment($options{user}));
+    my %environment = $self->_environment($options{user});
+    $environment{PGPORT} = $options{port} if $options{port};
+    return OpsadminCluster::Session->new($database, %environment);
 }
 
 sub _environment {
