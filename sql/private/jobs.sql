@@ -130,7 +130,7 @@ DECLARE
   relation regclass := (SELECT t.relation FROM opsadmin.target t WHERE t.id = job.target_id);
   keys record;
   chunks jsonb;
-  role oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = job.run_as);
+  role oid := quote_ident(job.run_as)::regrole;
 BEGIN
   SELECT * INTO keys FROM opsadmin_private.key_columns(relation);
   chunks := opsadmin_private.query_as(role, format(
@@ -141,7 +141,7 @@ BEGIN
     (SELECT string_agg(format('target.%I::text', n), ', ' ORDER BY o) FROM unnest(keys.names) WITH ORDINALITY AS k(n, o)),
     (SELECT string_agg(format('target.%I', n), ', ' ORDER BY o) FROM unnest(keys.names) WITH ORDINALITY AS k(n, o)),
     opsadmin_private.qualified_name(relation), job.condition))::jsonb;
-  IF chunks IS NULL AND job.site IS NULL AND opsadmin_private.query_as(role, format('SELECT pg_catalog.row_security_active(%s::oid)', relation::oid)) = 'true' THEN
+  IF chunks IS NULL AND job.site IS NULL AND opsadmin_private.query_as(role, format('SELECT pg_catalog.row_security_active(%s::oid)::text', relation::oid)) = 'true' THEN
     RAISE EXCEPTION USING ERRCODE = 'OA443', MESSAGE = format('row-level security hides every row from role "%s"', job.run_as),
       HINT = 'Start the job as a trusted role, or with opsadmin.begin_as().';
   END IF;
@@ -164,7 +164,7 @@ DECLARE
 BEGIN
   SELECT * INTO keys FROM opsadmin_private.key_columns(relation);
   key_row := opsadmin_private.key_row(keys.names, keys.types);
-  RETURN opsadmin_private.execute_as((SELECT r.oid FROM pg_roles r WHERE r.rolname = job.run_as),
+  RETURN opsadmin_private.execute_as(quote_ident(job.run_as)::regrole,
     opsadmin_private.update_statement(relation, job.changes, job.params_item,
       concat_ws(' AND ', CASE WHEN chunk.after_key IS NOT NULL THEN key_row || ' > ' || opsadmin_private.key_row(keys.names, keys.types, chunk.after_key) END,
                 key_row || ' <= ' || opsadmin_private.key_row(keys.names, keys.types, chunk.last_key), job.condition)));
