@@ -37,6 +37,8 @@ static RunAs SwitchTo(Oid role) {
 
 // An error needs no switch back: the end of the (sub)transaction restores the user and the settings.
 static void SwitchBack(const RunAs& run) {
+  // A trigger may have deferred constraints anew; what it left to the commit is refused here, as the role.
+  if (SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0) < 0) elog(ERROR, "SET CONSTRAINTS failed");
   AtEOXact_GUC(false, run.guc_level);
   SetUserIdAndSecContext(run.saved_user, run.saved_context);
 }

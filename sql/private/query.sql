@@ -1,7 +1,17 @@
 -- Compiles filters, searches, selections and lists into SQL. Column names come from the registry and
 -- values are literals quoted by the server; nothing of the caller's text becomes SQL.
 
--- A typed literal; OA422 with the pointer when the value does not fit the type.
+-- Tells whether a type is the server's own. A cast to one of the company's may run the company's code (the
+-- CHECK of a domain, a cast function), which must not happen with the rights of the extension's owner.
+CREATE OR REPLACE FUNCTION opsadmin_private.is_server_type(type_name text) RETURNS boolean
+LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM pg_type t WHERE t.oid = to_regtype($1) AND t.typnamespace = 'pg_catalog'::regnamespace)
+$$;
+COMMENT ON FUNCTION opsadmin_private.is_server_type IS 'Tells whether a type is the server''s own, so that a cast to it runs no code of the company';
+REVOKE ALL ON FUNCTION opsadmin_private.is_server_type FROM PUBLIC;
+
+-- A typed literal; OA422 with the pointer when the value does not fit the type. Whether it fits a type of the
+-- company shows when the statement runs, with the caller's rights.
 CREATE OR REPLACE FUNCTION opsadmin_private.literal(value jsonb, type_name text, pointer text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -12,7 +22,9 @@ BEGIN
       HINT = 'Use {"op":"is_null","value":true} to look for missing values.';
   END IF;
   BEGIN
-    EXECUTE format('SELECT %L::%s', plain, type_name);
+    IF opsadmin_private.is_server_type(type_name) THEN
+      EXECUTE format('SELECT %L::%s', plain, type_name);
+    END IF;
   EXCEPTION WHEN data_exception THEN
     RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = format('the value is not of type %s', type_name), COLUMN = pointer,
       HINT = format('Give a value of type %s.', type_name);
@@ -319,9 +331,11 @@ BEGIN
       RAISE EXCEPTION USING ERRCODE = 'OA423', MESSAGE = 'a key is a text or a number', COLUMN = '/selection/' || list_name,
         HINT = 'Give keys as the rows of a list have them.';
     END IF;
+    keys := ARRAY(SELECT jsonb_array_elements_text(selection -> list_name))::text;
     BEGIN
-      EXECUTE format('SELECT array_agg(k)::text FROM (SELECT jsonb_array_elements_text($1)::%s AS k) AS given', key_type)
-        INTO keys USING selection -> list_name;
+      IF opsadmin_private.is_server_type(key_type) THEN
+        EXECUTE format('SELECT %L::%s[]', keys, key_type);
+      END IF;
     EXCEPTION WHEN data_exception THEN
       RAISE EXCEPTION USING ERRCODE = 'OA423', MESSAGE = format('a key is not of type %s', key_type), COLUMN = '/selection/' || list_name,
       HINT = 'Use the keys that opsadmin.list_rows() shows.';
