@@ -181,7 +181,14 @@ void HttpServer::answer(std::unique_ptr<Connection> connection, Exchange& exchan
 
   current = &exchange;
   bool closed_by_library = false;
-  const bool answered = process_request(*connection, false, closed_by_library, nullptr) && connection->flush();
+  // Later versions of the library also take the two addresses; ours are in the exchange already.
+  const auto process = [&](auto& server) {
+    if constexpr (requires { server.process_request(*connection, false, closed_by_library, nullptr); })
+      return server.process_request(*connection, false, closed_by_library, nullptr);
+    else
+      return server.process_request(*connection, "", 0, "", 0, false, closed_by_library, nullptr);
+  };
+  const bool answered = process(*this) && connection->flush();
   current = nullptr;
 
   log_access({exchange.request.id, exchange.refusal ? "-" : exchange.request.method,
