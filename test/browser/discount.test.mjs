@@ -2,6 +2,8 @@
 // until a worker of pg_cron has done it, and find each change in the audit log; nobody sees another's rows.
 // topic: page jobs
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { address, env, heading, inWindow, loaded, session, show, sql, until } from './lib.mjs';
 
@@ -39,9 +41,19 @@ async function startDiscount(page) {
   return id;
 }
 
+// Locks a row as a transaction of the shop does, and returns what lets it go.
+async function holdRow(id) {
+  const psql = spawn('psql', ['-XAtq'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  psql.stdin.write(`BEGIN; SELECT id FROM shop.product WHERE id = ${id} FOR UPDATE;\n`);
+  await once(psql.stdout, 'data');
+  return () => psql.stdin.end('ROLLBACK;\n');
+}
+
+const state = (page, name) => page.locator('h1 ~ .page-aside').getByText(name, { exact: true });
+
 // The job's screen must tell the end by itself.
 async function watchUntilDone(page, total) {
-  await page.locator('h1 ~ .page-aside').getByText('Done', { exact: true }).waitFor({ timeout: patience * 1000 });
+  await state(page, 'Done').waitFor({ timeout: patience * 1000 });
   const progress = page.getByRole('region', { name: 'Progress' });
   await progress.getByText(`${total} of ${total}`).waitFor();
   const figures = await progress.locator('.figure').allInnerTexts();
@@ -89,7 +101,13 @@ test('staff give ten products a discount and find ten entries', async () =>
     const before = pricesOf(`id IN (${keys})`);
     for (const key of keys) await selectRow(page, key);
     await page.getByText('10 selected').waitFor();
-    staffJob = await startDiscount(page);
+    const letGo = await holdRow(keys[4]);
+    try {
+      staffJob = await startDiscount(page);
+      await state(page, 'Running').waitFor({ timeout: patience * 1000 });
+    } finally {
+      letGo();
+    }
     await watchUntilDone(page, 10);
     assert.deepEqual(sorted(await auditedPrices(page)), sorted(expected(before)));
     assert.deepEqual(sorted(pricesOf(`id IN (${keys})`)), sorted(before).map(([id, price]) => [id, tenPercentOff(price)]));
