@@ -18,7 +18,7 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = 'the KPI does not fit', HINT = 'The time column is a timestamptz; the unit is count or money.';
   END IF;
   BEGIN
-    EXECUTE format('EXPLAIN (COSTS OFF) SELECT (%s)::numeric FROM %s AS target WHERE target.%I >= now() AND (%s)', value,
+    EXECUTE format('EXPLAIN (COSTS OFF) SELECT (%s)::numeric FROM %s AS target WHERE target.%I >= now() AND (%s) HAVING true', value,
                    opsadmin_private.qualified_name(source), time_column, coalesce(filter, 'true'));
   EXCEPTION WHEN OTHERS THEN
     RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = 'the KPI does not fit: ' || SQLERRM,

@@ -49,7 +49,7 @@ BEGIN
     'SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(''tenant_id'', b.tenant_id, ''day'', b.day, ''ends_at'', b.ends_at, ''value'', coalesce(found.value, 0)))'
     ' FROM pg_catalog.jsonb_to_recordset(%1$L) AS b(tenant_id bigint, tenant_key %2$s, day date, starts_at timestamptz, ends_at timestamptz)'
     ' CROSS JOIN LATERAL (SELECT (%3$s)::numeric AS value FROM %4$s AS target'
-    ' WHERE target.%5$I = b.tenant_key AND target.%6$I >= b.starts_at AND target.%6$I < b.ends_at AND (%7$s)) AS found',
+    ' WHERE target.%5$I = b.tenant_key AND target.%6$I >= b.starts_at AND target.%6$I < b.ends_at AND (%7$s) HAVING true) AS found',
     buckets, source.tenant_type, kpi.value, opsadmin_private.qualified_name(relation), source.tenant_column, kpi.time_column, coalesce(kpi.filter, 'true')))::jsonb;
 
   INSERT INTO opsadmin.daily_kpi AS k (tenant_id, kpi, day, value, computed_at, final)
