@@ -57,7 +57,7 @@ sub psql {
     my ($self, $database, $sql, %options) = @_;
     my ($out, $err) = ('', '');
     local %ENV = $self->_environment($options{user});
-    IPC::Run::run(['psql', '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', $database], \$sql, \$out, \$err);
+    IPC::Run::run(['psql', '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', $database], \$sql, \$out, \$err, IPC::Run::timeout(120));
     my $status = $? >> 8;
     chomp($out, $err);
     return ($status, $out, $err);

@@ -1,5 +1,5 @@
-# A job whose worker is killed, terminated or cancelled in the middle: what was done stays, what was not is
-# done by the next worker, nothing twice.
+# A job whose worker is killed, terminated or cancelled in the middle, or while it plans: what was done stays,
+# what was not is done by the next worker, nothing twice.
 # topic: jobs
 use strict;
 use warnings;
@@ -53,6 +53,21 @@ for my $round (@rounds) {
     $cluster->query('company', 'CALL opsadmin.run_jobs()');
     BulkJob::is_done_exactly_once($cluster, 'company', $job, $name);
 }
+
+# While it plans: the job is planned anew by the next worker.
+my $job = BulkJob::start($cluster, 'company');
+my $shop = $cluster->session('company');
+$shop->query('BEGIN; LOCK TABLE item');
+my $worker = $cluster->session('company')->send('CALL opsadmin.run_jobs()');
+$cluster->wait_for('company', q{SELECT wait_event_type FROM pg_stat_activity WHERE query LIKE 'CALL opsadmin.run_jobs%' AND state <> 'idle'}, 'Lock');
+kill 'KILL', worker_pids();
+$worker->wait;
+like($worker->error, $killed, 'SIGKILL while planning: its client is told');
+$_->quit for $worker, $shop;
+$cluster->wait_for('company', "SELECT state, (SELECT count(*) FROM opsadmin.job_chunk c WHERE c.job_id = j.id) FROM opsadmin.job j WHERE id = $job", 'PENDING|0');
+$cluster->query('company', 'CALL opsadmin.run_jobs()');
+BulkJob::is_done_exactly_once($cluster, 'company', $job, 'SIGKILL while planning');
+
 unlike($cluster->log, qr/PANIC|signal 11|signal 6/, 'no process died by itself');
 
 done_testing;
