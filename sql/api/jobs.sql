@@ -41,7 +41,7 @@ BEGIN
     worked := opsadmin_private.run_next_step();
     COMMIT;
     CONTINUE WHEN worked;
-    pause := pg_catalog.ceil(1000 * pg_catalog.extract('epoch', ends_at - pg_catalog.clock_timestamp()));
+    pause := pg_catalog.ceil(1000 OPERATOR(pg_catalog.*) pg_catalog.extract('epoch', ends_at OPERATOR(pg_catalog.-) pg_catalog.clock_timestamp()));
     pause := GREATEST(1, LEAST(1000, pause, opsadmin_private.next_retry()));
     COMMIT;
     CALL opsadmin_private.wait_for_work(pause);

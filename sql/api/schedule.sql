@@ -1,13 +1,22 @@
 -- pg_cron: scheduling the workers, the KPIs and the upkeep. pg_cron may be missing, or be installed later, so
 -- its tables and functions are only named in statements that are run when it is there.
 
+-- Tells whether pg_cron is installed in this database. Only then are the relations of schema cron its own: without
+-- it, whoever may create schemas could make them, and have them used with the rights of the extension's owner.
+CREATE OR REPLACE FUNCTION opsadmin_private.has_cron() RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'pg_cron')
+$$;
+COMMENT ON FUNCTION opsadmin_private.has_cron IS 'Tells whether pg_cron is installed in this database';
+REVOKE ALL ON FUNCTION opsadmin_private.has_cron FROM PUBLIC;
+
 -- The number of opsadmin's jobs in pg_cron, 0 without pg_cron.
 CREATE OR REPLACE FUNCTION opsadmin_private.scheduled_jobs() RETURNS integer
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   jobs integer := 0;
 BEGIN
-  IF to_regclass('cron.job') IS NOT NULL THEN
+  IF opsadmin_private.has_cron() THEN
     EXECUTE 'SELECT count(*) FROM cron.job WHERE active AND jobname LIKE ''opsadmin worker %'' AND database = current_database()' INTO jobs;
   END IF;
   RETURN jobs;
@@ -29,7 +38,7 @@ BEGIN
   ELSIF cron_database <> current_database() THEN
     RAISE EXCEPTION USING ERRCODE = 'OA441', MESSAGE = format('pg_cron runs in database "%s"', cron_database),
       HINT = format('ALTER SYSTEM SET cron.database_name = %L; then restart the server and run CREATE EXTENSION pg_cron here.', current_database());
-  ELSIF to_regclass('cron.job') IS NULL THEN
+  ELSIF NOT opsadmin_private.has_cron() THEN
     RAISE EXCEPTION USING ERRCODE = 'OA440', MESSAGE = 'the extension pg_cron is not installed in this database', HINT = 'CREATE EXTENSION pg_cron;';
   END IF;
 END
@@ -83,7 +92,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp 
 DECLARE
   removed integer := 0;
 BEGIN
-  IF to_regclass('cron.job') IS NOT NULL THEN
+  IF opsadmin_private.has_cron() THEN
     EXECUTE 'SELECT count(cron.unschedule(j.jobid)) FROM cron.job j WHERE j.jobname LIKE ''opsadmin %'' AND j.database = current_database()' INTO removed;
   END IF;
   RETURN removed;
@@ -113,7 +122,7 @@ BEGIN
   DELETE FROM opsadmin.sign_in_event e WHERE e.created_at < now() - interval '90 days';
   GET DIAGNOSTICS removed = ROW_COUNT;
   total := total + removed;
-  IF to_regclass('cron.job_run_details') IS NOT NULL THEN
+  IF opsadmin_private.has_cron() THEN
     EXECUTE 'DELETE FROM cron.job_run_details d WHERE d.username = ''opsadmin_worker'' AND d.database = current_database() AND d.end_time < now() - interval ''7 days''';
     GET DIAGNOSTICS removed = ROW_COUNT;
     total := total + removed;

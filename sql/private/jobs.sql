@@ -11,10 +11,11 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.params_item IS 'The FROM item with the parameters of an action';
 REVOKE ALL ON FUNCTION opsadmin_private.params_item FROM PUBLIC;
 
--- The UPDATE of a job, for rows that further conditions leave.
+-- The UPDATE of a job, for rows that further conditions leave. Lines of their own keep a comment at the end of
+-- changes from swallowing the conditions.
 CREATE OR REPLACE FUNCTION opsadmin_private.update_statement(target regclass, changes text, params_item text, conditions text) RETURNS text
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT format('UPDATE %s AS target SET %s%s WHERE %s', opsadmin_private.qualified_name($1), $2, ' FROM ' || nullif($3, ''), $4)
+  SELECT format(E'UPDATE %s AS target SET %s\n%s\nWHERE %s', opsadmin_private.qualified_name($1), $2, ' FROM ' || nullif($3, ''), $4)
 $$;
 COMMENT ON FUNCTION opsadmin_private.update_statement IS 'The UPDATE of a job';
 REVOKE ALL ON FUNCTION opsadmin_private.update_statement FROM PUBLIC;
@@ -82,7 +83,7 @@ BEGIN
       RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = format('parameter "%s" is not of type %s', definition ->> 'name', definition ->> 'type'),
         COLUMN = '/params/' || (definition ->> 'name'), HINT = format('Give a value of type %s.', definition ->> 'type');
     END;
-    IF NOT in_range OR plain IN ('NaN', 'Infinity', '-Infinity') AND definition ->> 'type' = 'numeric' THEN
+    IF NOT in_range OR (CASE definition ->> 'type' WHEN 'numeric' THEN plain::numeric IN ('NaN', 'Infinity', '-Infinity') WHEN 'date' THEN NOT isfinite(plain::date) END) THEN
       RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = format('parameter "%s" is out of range', definition ->> 'name'), COLUMN = '/params/' || (definition ->> 'name'),
         HINT = concat_ws(' ', 'It is', 'at least ' || (definition ->> 'min'), CASE WHEN definition ? 'min' AND definition ? 'max' THEN 'and' END, 'at most ' || (definition ->> 'max')) || '.';
     END IF;
