@@ -141,7 +141,8 @@ void Api::touch(Site site, const std::string& token) noexcept {
 Value Api::tenant_of(const Request& request, Site site) const {
   if (site != Site::partner || partner_domain_.empty()) return std::nullopt;
   const auto host = lower(request.header("host"));
-  const auto name = std::string_view(host).substr(0, host.rfind(':'));
+  auto name = std::string_view(host).substr(0, host.rfind(':'));
+  if (name.ends_with('.')) name.remove_suffix(1);  // the same name, fully qualified
   const auto suffix = "." + partner_domain_;
   if (!name.ends_with(suffix)) return std::nullopt;
   return std::string(name.substr(0, name.size() - suffix.size()));

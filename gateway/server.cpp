@@ -213,9 +213,12 @@ void HttpServer::fill_request(Exchange& exchange) const {
   request.ip = exchange.connection->peer();
   if (behind_tls_) {
     // The proxy in front appends the address that it saw; what stands before it is the client's own claim.
-    const auto forwarded = request.header("x-forwarded-for");
-    const auto last = trim(forwarded.substr(forwarded.rfind(',') + 1));
-    if (!last.empty()) request.ip = last;
+    // Some append it as a header of its own.
+    for (const auto &[name, value] : request.headers)
+      if (name == "x-forwarded-for") {
+        const auto last = trim(std::string_view(value).substr(value.rfind(',') + 1));
+        if (!last.empty()) request.ip = last;
+      }
   }
 }
 
