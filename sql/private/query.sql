@@ -11,7 +11,7 @@ COMMENT ON FUNCTION opsadmin_private.is_server_type IS 'Tells whether a type is 
 REVOKE ALL ON FUNCTION opsadmin_private.is_server_type FROM PUBLIC;
 
 -- A typed literal; OA422 with the pointer when the value does not fit the type. Whether it fits a type of the
--- company shows when the statement runs, with the caller's rights.
+-- company that is no enum shows when the statement runs, with the caller's rights.
 CREATE OR REPLACE FUNCTION opsadmin_private.literal(value jsonb, type_name text, pointer text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -24,6 +24,9 @@ BEGIN
   BEGIN
     IF opsadmin_private.is_server_type(type_name) THEN
       EXECUTE format('SELECT %L::%s', plain, type_name);
+    ELSIF EXISTS (SELECT FROM pg_type t WHERE t.oid = to_regtype(type_name) AND t.typtype = 'e')
+          AND NOT EXISTS (SELECT FROM pg_enum e WHERE e.enumtypid = to_regtype(type_name) AND e.enumlabel = plain) THEN
+      RAISE invalid_text_representation;
     END IF;
   EXCEPTION WHEN data_exception THEN
     RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = format('the value is not of type %s', type_name), COLUMN = pointer,

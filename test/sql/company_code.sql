@@ -47,7 +47,7 @@ SELECT opsadmin.create_actor('kim@example.com', 'Kim'), opsadmin.grant_role('kim
 BEGIN;
 SELECT opsadmin.begin_as('kim@example.com', 'one') \g /dev/null
 SELECT is(opsadmin.list_rows('item', '{"column":"name","op":"=","value":"x"}') #>> '{rows,0,id}', 'a', 'a column of a domain is filtered by');
-SELECT throws_ok($$SELECT opsadmin.list_rows('item', '{"column":"id","op":"=","value":"c"}')$$, '22P02', NULL, 'a wrong value of the company''s type is an error');
+SELECT throws_ok($$SELECT opsadmin.list_rows('item', '{"column":"id","op":"=","value":"c"}')$$, 'OA422', NULL, 'a value that is not of the company''s enum is an error');
 SELECT isnt(opsadmin.run_action('restock', '{}', '{"ids":["a"]}'), NULL, 'keys of the company''s type select rows');
 COMMIT;
 SELECT is((SELECT array_agg(DISTINCT name) FROM ran_as WHERE what = 'domain'), '{opsadmin_internal}', 'the CHECK of a domain runs as the caller');
