@@ -1,0 +1,68 @@
+-- health(): a finding for everything that is missing, each with a remedy that mends it.
+SELECT plan(22);
+\ir include/failure.psql
+
+CREATE FUNCTION findings(rules text[]) RETURNS SETOF text LANGUAGE sql AS $$SELECT concat_ws('|', level, rule, object, problem, remedy) FROM opsadmin.health() WHERE rule = ANY (rules)$$;
+SELECT is_empty($$SELECT findings('{preload,roles,key}')$$, 'nothing is wrong with the library, the roles and the key');
+SELECT is_empty($$SELECT * FROM opsadmin.health() WHERE level NOT IN ('error', 'warning') OR rule IS NULL OR object IS NULL OR problem IS NULL OR remedy IS NULL$$, 'a finding is complete');
+
+-- Without pg_cron here.
+SELECT coalesce(current_setting('cron.database_name', true) <> current_database(), true) AS cron_elsewhere, current_setting('shared_preload_libraries') ~ 'pg_cron' AS cron_loaded \gset
+SELECT set_eq('SELECT rule FROM opsadmin.health()', ARRAY['cron'], 'one finding about pg_cron') WHERE :'cron_elsewhere';
+SELECT skip('pg_cron runs in this database') WHERE NOT :'cron_elsewhere';
+SELECT is(findings('{cron}'), format('error|cron|pg_cron|pg_cron runs in database "%s", not in this one|ALTER SYSTEM SET cron.database_name = ''%s''; -- then restart the server',
+          current_setting('cron.database_name', true), current_database()), 'it names the database and the setting') WHERE :'cron_elsewhere' AND :'cron_loaded';
+SELECT skip('pg_cron runs in this database, or is not loaded') WHERE NOT (:'cron_elsewhere' AND :'cron_loaded');
+
+-- Roles that may do too much, and the remedy of each.
+CREATE PROCEDURE mend() LANGUAGE plpgsql AS $$
+DECLARE
+    remedy text;
+BEGIN
+    FOR remedy IN SELECT h.remedy FROM opsadmin.health() AS h WHERE h.rule = 'roles' LOOP
+        EXECUTE remedy;
+    END LOOP;
+END
+$$;
+CREATE FUNCTION harm(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    found text;
+BEGIN
+    EXECUTE statement;
+    SELECT string_agg(concat_ws('|', h.object, h.problem), ', ') INTO found FROM opsadmin.health() AS h WHERE h.rule = 'roles';
+    CALL mend();
+    RETURN found || coalesce((SELECT ', not mended: ' || string_agg(h.problem, ', ') FROM opsadmin.health() AS h WHERE h.rule = 'roles'), '');
+END
+$$;
+BEGIN;
+CREATE ROLE regress_opsadmin_stranger;
+SELECT is(harm(statement), problem, statement)
+FROM (VALUES ('ALTER ROLE opsadmin_partner_login BYPASSRLS', 'opsadmin_partner_login|the role may do more than opsadmin allows'), ('ALTER ROLE opsadmin_worker SUPERUSER', 'opsadmin_worker|the role may do more than opsadmin allows'),
+             ('ALTER ROLE opsadmin_trusted CREATEROLE', 'opsadmin_trusted|the role may do more than opsadmin allows'), ('ALTER ROLE opsadmin_internal REPLICATION CREATEDB', 'opsadmin_internal|the role may do more than opsadmin allows'),
+             ('GRANT opsadmin_partner TO regress_opsadmin_stranger', 'opsadmin_partner|role "regress_opsadmin_stranger" is a member of it'),
+             ('GRANT opsadmin_worker TO regress_opsadmin_stranger', 'opsadmin_worker|role "regress_opsadmin_stranger" is a member of it'),
+             ('GRANT regress_opsadmin_stranger TO opsadmin_partner_login', 'opsadmin_partner_login|the role is a member of "regress_opsadmin_stranger"'),
+             ('GRANT pg_read_all_data TO opsadmin_internal', 'opsadmin_internal|the role is a member of "pg_read_all_data"')) AS harms (statement, problem);
+SELECT is(harm('GRANT opsadmin_internal TO opsadmin_partner_login'), 'opsadmin_internal|role "opsadmin_partner_login" is a member of it, opsadmin_partner_login|the role is a member of "opsadmin_internal"', 'a login of one site in the other');
+GRANT opsadmin_trusted TO regress_opsadmin_stranger;
+SELECT is_empty($$SELECT findings('{roles}')$$, 'members of opsadmin_trusted are for the DBA to choose');
+ROLLBACK;
+
+-- The upkeep.
+SELECT opsadmin.create_actor('kim@example.com', 'Kim') \g /dev/null
+INSERT INTO opsadmin.secret (hash, purpose, actor_id, site, last_seen_at, expires_at)
+SELECT sha256(n::text::bytea), CASE WHEN n = 4 THEN 'invitation' ELSE 'session' END, a.id, 'internal', now() - CASE WHEN n = 2 THEN interval '8 hours 1 second' ELSE '7 hours' END, now() + CASE WHEN n IN (3, 4) THEN interval '-1 second' ELSE '1 hour' END
+FROM opsadmin.actor a, generate_series(1, 4) AS n;
+INSERT INTO opsadmin.sign_in_event (email, site, outcome, created_at) SELECT 'x', 'internal', 'ok', now() - d * interval '1 day' FROM generate_series(88, 92) AS d;
+SELECT is(opsadmin.run_maintenance(), 6::bigint, 'run_maintenance() removes what has expired');
+SELECT results_eq('SELECT purpose, count(*) FROM opsadmin.secret GROUP BY 1 ORDER BY 1', $$VALUES ('invitation', 1::bigint), ('session', 1)$$, 'sessions and invitations that hold stay');
+SELECT is(count(*), 2::bigint, 'attempts to sign in stay for 90 days') FROM opsadmin.sign_in_event;
+SELECT is(opsadmin.run_maintenance(), 0::bigint, 'the next time there is nothing');
+SET SESSION AUTHORIZATION opsadmin_worker;
+SELECT is(opsadmin.run_maintenance(), 0::bigint, 'the worker may call it');
+RESET SESSION AUTHORIZATION;
+SET ROLE opsadmin_internal;
+SELECT is(failure(statement), '42501', 'staff may not: ' || statement) FROM unnest(ARRAY['SELECT opsadmin.run_maintenance()', 'SELECT opsadmin.health()', 'SELECT opsadmin.unschedule()']) AS statement;
+RESET ROLE;
+
+SELECT * FROM finish();
