@@ -68,6 +68,12 @@ std::string Connection::take_head() {
   return head;
 }
 
+bool Connection::await_input(std::size_t size, Clock::time_point deadline) {
+  while (input_.size() < size)
+    if (!wait(POLLIN, deadline) || receive() == Arrival::closed) return false;
+  return true;
+}
+
 bool Connection::discard() {
   char buffer[16 * 1024];
   input_.clear();

@@ -24,6 +24,7 @@ class Connection final : public httplib::Stream {
   Arrival look() const;  // at what was read before
   Arrival receive();     // reads what is there, without waiting
   std::string take_head();
+  bool await_input(std::size_t size, Clock::time_point deadline);  // what follows the head
   bool discard();  // throws away what is there; false at the end of the stream
 
   // Begins a request: the library reads this head, then what follows on the socket, until the deadline.

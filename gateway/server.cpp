@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -36,6 +37,7 @@ namespace {
 constexpr std::size_t queue_limit = 256;
 constexpr int max_requests_per_connection = 1000;
 constexpr auto body_time = std::chrono::seconds(20);
+constexpr auto quick_body_time = std::chrono::milliseconds(250);
 constexpr int backlog = 511;
 
 // The library's callbacks are not told which stream they work for; each request stays on one thread.
@@ -65,30 +67,12 @@ void remove_stale_socket(const std::string& path) {
   ::close(fd);
 }
 
-std::string read_body(Exchange& exchange, const httplib::ContentReader* reader) {
-  if (reader == nullptr) return {};
-  if (exchange.head.expects_continue) {
-    exchange.connection->write("HTTP/1.1 100 Continue\r\n\r\n", 25);
-    exchange.connection->flush();
-  }
-  std::string body;
-  bool too_large = false;
-  const bool complete = (*reader)([&](const char* data, size_t size) {
-    too_large = body.size() + size > max_body_size;
-    if (!too_large) body.append(data, size);
-    return !too_large;
-  });
-  if (too_large) throw make_problem("OA101");
-  if (!complete) throw make_problem("OA108", "the body is malformed or did not arrive in time");
-  exchange.body_unread = false;
-  return body;
-}
-
 }  // namespace
 
 HttpServer::HttpServer(std::size_t threads, bool behind_tls, Handler handler)
     : behind_tls_(behind_tls),
       handler_(std::move(handler)),
+      max_slow_bodies_(std::max<std::size_t>(1, threads / 2)),
       workers_(threads, queue_limit, [this](auto connection) { serve(std::move(connection)); }),
       reception_([this](auto connection) {
         if (!workers_.push(connection)) refuse(std::move(connection), "OA106");
@@ -202,6 +186,36 @@ void HttpServer::answer(std::unique_ptr<Connection> connection, Exchange& exchan
   if (exchange.afterwards) exchange.afterwards();
 }
 
+// A body that trickles in keeps a worker waiting: only half of them may, so that the other requests go on.
+std::string HttpServer::read_body(Exchange& exchange, const httplib::ContentReader* reader) {
+  if (reader == nullptr) return {};
+  if (exchange.head.expects_continue) {
+    exchange.connection->write("HTTP/1.1 100 Continue\r\n\r\n", 25);
+    exchange.connection->flush();
+  }
+  struct Slot {
+    ~Slot() {
+      if (counter != nullptr) --*counter;
+    }
+    std::atomic<std::size_t>* counter = nullptr;
+  } slot;
+  if (exchange.head.chunked || !exchange.connection->await_input(exchange.head.length, Clock::now() + quick_body_time)) {
+    slot.counter = &slow_bodies_;
+    if (++slow_bodies_ > max_slow_bodies_) throw make_problem("OA106");
+  }
+  std::string body;
+  bool too_large = false;
+  const bool complete = (*reader)([&](const char* data, size_t size) {
+    too_large = body.size() + size > max_body_size;
+    if (!too_large) body.append(data, size);
+    return !too_large;
+  });
+  if (too_large) throw make_problem("OA101");
+  if (!complete) throw make_problem("OA108", "the body is malformed or did not arrive in time");
+  exchange.body_unread = false;
+  return body;
+}
+
 void HttpServer::fill_request(Exchange& exchange) const {
   Request& request = exchange.request;
   request.id = random_hex(16);
@@ -228,7 +242,7 @@ void HttpServer::handle(httplib::Response& response, const httplib::ContentReade
   if (exchange.refusal) {
     reply = to_reply(*exchange.refusal, exchange.request.id);
   } else {
-    exchange.request.read_body = [&exchange, reader] { return read_body(exchange, reader); };
+    exchange.request.read_body = [this, &exchange, reader] { return read_body(exchange, reader); };
     reply = handler_(exchange.request);
   }
   exchange.sqlstate = reply.sqlstate;

@@ -35,10 +35,13 @@ class HttpServer final : public httplib::Server {
   void answer(std::unique_ptr<Connection> connection, Exchange& exchange);
   void handle(httplib::Response& response, const httplib::ContentReader* reader);
   void fill_request(Exchange& exchange) const;
+  std::string read_body(Exchange& exchange, const httplib::ContentReader* reader);
 
   const bool behind_tls_;
   Handler handler_;
   std::atomic<bool> stopping_{false};
+  const std::size_t max_slow_bodies_;
+  std::atomic<std::size_t> slow_bodies_{0};
   std::string unix_path_;
   Workers workers_;
   Reception reception_;  // ends before the workers that it feeds
