@@ -66,7 +66,8 @@ BEGIN
   IF last_day IS NOT NULL AND first_day IS NULL OR first_day > last_day OR coalesce(last_day, current_date) - first_day > 3660 THEN
     RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'the days do not fit', HINT = 'first_day is not after last_day, and not more than ten years before it.';
   END IF;
-  PERFORM pg_advisory_xact_lock(hashtext('opsadmin refresh_kpi'));
+  -- Not an advisory lock: those are anybody's to take.
+  LOCK TABLE opsadmin.kpi IN SHARE UPDATE EXCLUSIVE MODE;
   IF NOT opsadmin_private.context_is_bound() THEN
     PERFORM opsadmin_private.bind_actor('internal', NULL, NULL, '{*}', action => 'refresh_kpi');
   END IF;
@@ -125,6 +126,9 @@ BEGIN
   PERFORM opsadmin_private.require_permission('kpi:read');
   last_day := coalesce(last_day, today);
   first_day := coalesce(first_day, last_day - 13);
+  IF last_day - first_day NOT BETWEEN 0 AND 366 THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'the days do not fit', COLUMN = '/first_day', HINT = 'Ask for 1 to 367 days.';
+  END IF;
   RETURN json_build_object('today', today,
     'days', (SELECT json_agg(d::date ORDER BY d) FROM generate_series(first_day::timestamp, last_day::timestamp, interval '1 day') AS d),
     'series', (SELECT coalesce(json_agg(json_build_object('kpi', k.name, 'label', k.label, 'unit', k.unit, 'values', s.day_values, 'final', s.day_final) ORDER BY k.ordinal), '[]')
