@@ -106,3 +106,61 @@ $$;
 COMMENT ON FUNCTION opsadmin.list_jobs IS 'Jobs that the actor may see, newest first, as json';
 REVOKE ALL ON FUNCTION opsadmin.list_jobs FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin.list_jobs TO opsadmin_internal, opsadmin_partner;
+
+-- Moves a job of the actor's tenant to another state. OA407 for an unknown job, OA403 for an actor that may not
+-- run it, OA444 when it is in none of the states from which this can be done. A superuser needs no context.
+CREATE OR REPLACE FUNCTION opsadmin_private.move_job(job_id bigint, from_states text[], to_state text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  by_superuser boolean := NOT opsadmin_private.context_is_bound() AND (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = session_user);
+  own_tenant bigint := CASE WHEN NOT by_superuser THEN opsadmin.current_tenant() END;
+  job opsadmin.job;
+BEGIN
+  SELECT * INTO job FROM opsadmin.job j WHERE j.id = job_id AND (own_tenant IS NULL OR j.tenant_id = own_tenant) FOR UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA407', MESSAGE = format('job %s does not exist', coalesce(job_id::text, 'NULL')),
+      HINT = 'opsadmin.list_jobs() shows the jobs of this tenant.';
+  END IF;
+  IF NOT by_superuser THEN
+    PERFORM opsadmin_private.require_permission(coalesce(job.permission, '*'));
+  END IF;
+  IF NOT job.state = ANY (from_states) THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA444', MESSAGE = format('job %s is %s', job_id, lower(job.state)),
+      HINT = format('This can be done while a job is %s.', lower(array_to_string(from_states, ' or ')));
+  END IF;
+  UPDATE opsadmin.job j
+  SET state = CASE WHEN to_state = 'RUNNING' AND j.started_at IS NULL THEN 'PENDING' ELSE to_state END, wait_reason = NULL,
+      finished_at = CASE WHEN to_state = 'CANCELLED' THEN clock_timestamp() END
+  WHERE j.id = job_id;
+  PERFORM opsadmin_private.wake_workers();
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.move_job IS 'Moves a job of the actor''s tenant to another state; OA407, OA403 or OA444';
+REVOKE ALL ON FUNCTION opsadmin_private.move_job FROM PUBLIC;
+
+-- Stops a job after the chunks that are being worked on; resume_job() goes on where it stopped.
+CREATE OR REPLACE FUNCTION opsadmin.pause_job(job_id bigint) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT opsadmin_private.move_job($1, '{PENDING,RUNNING}', 'PAUSED')
+$$;
+COMMENT ON FUNCTION opsadmin.pause_job IS 'Stops a job after the chunks that are being worked on; resume_job() goes on';
+REVOKE ALL ON FUNCTION opsadmin.pause_job FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin.pause_job TO opsadmin_internal, opsadmin_partner;
+
+-- Goes on with a paused job.
+CREATE OR REPLACE FUNCTION opsadmin.resume_job(job_id bigint) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT opsadmin_private.move_job($1, '{PAUSED}', 'RUNNING')
+$$;
+COMMENT ON FUNCTION opsadmin.resume_job IS 'Goes on with a paused job';
+REVOKE ALL ON FUNCTION opsadmin.resume_job FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin.resume_job TO opsadmin_internal, opsadmin_partner;
+
+-- Ends a job after the chunks that are being worked on. What was changed stays changed.
+CREATE OR REPLACE FUNCTION opsadmin.cancel_job(job_id bigint) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT opsadmin_private.move_job($1, '{PENDING,RUNNING,PAUSED}', 'CANCELLED')
+$$;
+COMMENT ON FUNCTION opsadmin.cancel_job IS 'Ends a job after the chunks that are being worked on; what was changed stays changed';
+REVOKE ALL ON FUNCTION opsadmin.cancel_job FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin.cancel_job TO opsadmin_internal, opsadmin_partner;

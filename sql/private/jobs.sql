@@ -138,13 +138,13 @@ BEGIN
     'SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_array(k, place - previous) ORDER BY place) FROM ('
     ' SELECT k, place, coalesce(pg_catalog.lag(place) OVER (ORDER BY place), 0) AS previous FROM ('
     '  SELECT ARRAY[%1$s] AS k, pg_catalog.row_number() OVER (ORDER BY %2$s) AS place, pg_catalog.lead(true) OVER (ORDER BY %2$s) AS has_next'
-    '  FROM %3$s AS target WHERE %4$s) AS numbered WHERE place %% 2000 = 0 OR has_next IS NULL) AS ends',
+    '  FROM %3$s AS target%5$s WHERE %4$s) AS numbered WHERE place %% 2000 = 0 OR has_next IS NULL) AS ends',
     (SELECT string_agg(format('target.%I::text', n), ', ' ORDER BY o) FROM unnest(keys.names) WITH ORDINALITY AS k(n, o)),
     (SELECT string_agg(format('target.%I', n), ', ' ORDER BY o) FROM unnest(keys.names) WITH ORDINALITY AS k(n, o)),
-    opsadmin_private.qualified_name(relation), job.condition))::jsonb;
+    opsadmin_private.qualified_name(relation), job.condition, ', ' || nullif(job.params_item, '')))::jsonb;
   IF chunks IS NULL AND job.site IS NULL AND opsadmin_private.query_as(role, format('SELECT pg_catalog.row_security_active(%s::oid)::text', relation::oid)) = 'true' THEN
     RAISE EXCEPTION USING ERRCODE = 'OA443', MESSAGE = format('row-level security hides every row from role "%s"', job.run_as),
-      HINT = 'Start the job as a trusted role, or with opsadmin.begin_as().';
+      HINT = 'Start the job as a role that sees the rows: one of trusted_roles of opsadmin.protect(), or a superuser.';
   END IF;
   INSERT INTO opsadmin.job_chunk (job_id, chunk_no, tenant_id, after_key, last_key, row_count)
   SELECT job.id, ordinal, job.tenant_id, lag(last_key) OVER (ORDER BY ordinal), last_key, row_count
@@ -243,7 +243,9 @@ BEGIN
       END;
     END IF;
     UPDATE opsadmin.job_chunk c
-    SET state = CASE WHEN failure IS NULL THEN 'DONE' ELSE 'FAILED' END, changed = coalesce(rows_changed, 0), error = failure,
+    -- Rows may have come into the range after the plan.
+    SET state = CASE WHEN failure IS NULL THEN 'DONE' ELSE 'FAILED' END, changed = coalesce(rows_changed, 0),
+        row_count = greatest(c.row_count, coalesce(rows_changed, 0)), error = failure,
         attempts = c.attempts + 1, retry_at = NULL, done_at = clock_timestamp()
     WHERE c.job_id = chunk.job_id AND c.chunk_no = chunk.chunk_no;
     IF failure IS NOT NULL THEN

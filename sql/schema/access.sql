@@ -5,7 +5,7 @@ CREATE TABLE opsadmin.tenant (
   slug text NOT NULL UNIQUE CHECK (slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),
   name text NOT NULL CHECK (name <> ''),
   key text CHECK (octet_length(key) BETWEEN 1 AND 63),
-  time_zone text NOT NULL DEFAULT 'UTC',
+  time_zone text NOT NULL DEFAULT 'UTC' CHECK (timestamptz 'epoch' AT TIME ZONE time_zone IS NOT NULL),
   created_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE opsadmin.tenant IS 'The customers of the company';

@@ -52,5 +52,5 @@ export const errors = {
   OA441: { en: 'Jobs cannot run: pg_cron serves another database.', ko: 'pg_cron이 다른 데이터베이스에서 실행 중이라 작업을 실행할 수 없습니다.' },
   OA442: { en: 'Jobs cannot run: pg_cron cannot connect as the worker.', ko: 'pg_cron이 작업자 계정으로 연결할 수 없어 작업을 실행할 수 없습니다.' },
   OA443: { en: 'Some of the rows are hidden from the job.', ko: '작업에서 볼 수 없는 행이 있습니다.' },
-  OA444: { en: 'The job has ended already.', ko: '이미 끝난 작업입니다.' },
+  OA444: { en: 'The job is in another state by now.', ko: '작업 상태가 이미 바뀌었습니다.' },
 } satisfies Record<string, Label>;
