@@ -52,6 +52,13 @@ BEGIN
       AND NOT (granted.rolname = 'opsadmin_internal' AND member.rolname IN ('opsadmin_internal_login', 'opsadmin_trusted')
                OR granted.rolname = 'opsadmin_partner' AND member.rolname IN ('opsadmin_partner_login', 'opsadmin_trusted'));
 
+  RETURN QUERY
+    SELECT 'warning', 'kpi', k.name, format('table "%s" %s: the KPI is not refreshed', t.name, CASE WHEN t.relation IS NULL THEN 'was dropped' ELSE 'is not protected' END),
+           CASE WHEN t.relation IS NULL THEN format('SELECT opsadmin.drop_kpi(%L);', k.name)
+                ELSE format('SELECT opsadmin.protect(%L);', opsadmin_private.qualified_name(t.relation)) END
+    FROM opsadmin.kpi k JOIN opsadmin.target t ON t.id = k.target_id
+    WHERE NOT EXISTS (SELECT FROM opsadmin.protected_table p WHERE p.target_id = t.id);
+
   BEGIN
     PERFORM opsadmin_private.sign('health', '');
   EXCEPTION WHEN OTHERS THEN

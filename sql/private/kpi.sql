@@ -26,7 +26,11 @@ DECLARE
   found_values jsonb;
   stored integer;
 BEGIN
+  -- A table that was dropped or is not protected any more keeps its values and holds up no other KPI.
   SELECT p.* INTO source FROM opsadmin.protected_table p WHERE p.target_id = kpi.target_id;
+  IF NOT FOUND THEN
+    RETURN 0;
+  END IF;
   SELECT t.relation INTO relation FROM opsadmin.target t WHERE t.id = kpi.target_id;
   -- Every transaction that could still add to a day before this instant has ended.
   SELECT least(clock_timestamp(), min(a.xact_start), (SELECT min(x.prepared) FROM pg_prepared_xacts x)) INTO settled_before

@@ -18,6 +18,25 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.ensure_target IS 'The registry''s id of a table, made when it has none yet';
 REVOKE ALL ON FUNCTION opsadmin_private.ensure_target FROM PUBLIC;
 
+-- Forgets tables that were dropped. Their names stay for the audit log, their values for the KPIs.
+CREATE OR REPLACE FUNCTION opsadmin_private.forget_dropped_tables() RETURNS event_trigger
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  forgotten integer[] := ARRAY(SELECT t.id FROM pg_event_trigger_dropped_objects() AS d JOIN opsadmin.target t ON t.relation = d.objid
+                               WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0);
+BEGIN
+  IF cardinality(forgotten) > 0 THEN
+    DELETE FROM opsadmin.protected_table p WHERE p.target_id = ANY (forgotten);
+    DELETE FROM opsadmin.audited_table a WHERE a.target_id = ANY (forgotten);
+    DELETE FROM opsadmin.resource r WHERE r.target_id = ANY (forgotten);
+    DELETE FROM opsadmin.action a WHERE a.target_id = ANY (forgotten);
+    UPDATE opsadmin.target t SET relation = NULL WHERE t.id = ANY (forgotten);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.forget_dropped_tables IS 'Forgets tables that were dropped, but for their names';
+REVOKE ALL ON FUNCTION opsadmin_private.forget_dropped_tables FROM PUBLIC;
+
 -- A table's name, always with its schema, quoted.
 CREATE OR REPLACE FUNCTION opsadmin_private.qualified_name(target regclass) RETURNS text
 LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -49,6 +68,19 @@ END
 $$;
 COMMENT ON FUNCTION opsadmin_private.require_plain_table IS 'Raises OA436 unless the relation is an ordinary table of the company';
 REVOKE ALL ON FUNCTION opsadmin_private.require_plain_table FROM PUBLIC;
+
+-- Tells whether values of a type can be compared and sorted; those of json, xml and point cannot.
+CREATE OR REPLACE FUNCTION opsadmin_private.is_ordered(type_name text) RETURNS boolean
+LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  EXECUTE format('SELECT FROM (SELECT NULL::%s AS v WHERE false) AS none ORDER BY v', type_name);
+  RETURN true;
+EXCEPTION WHEN undefined_function THEN
+  RETURN false;
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.is_ordered IS 'Tells whether values of a type can be compared and sorted';
+REVOKE ALL ON FUNCTION opsadmin_private.is_ordered FROM PUBLIC;
 
 -- The columns of a table's primary key in their order, with their types as casts need them (char(4) is bpchar, since
 -- a cast to character cuts after the first); OA430 when it has none.

@@ -73,7 +73,7 @@ CREATE VIEW opsadmin.bulk_job WITH (security_invoker = true) AS
 SELECT j.id, j.name, j.actor_name AS actor, t.slug AS tenant, j.target_name AS target, j.selection_summary AS selection,
        j.params, j.state, CASE WHEN j.state IN ('RUNNING', 'DONE') THEN coalesce(c.total, 0) ELSE c.total END AS total,
        coalesce(c.processed, 0) AS processed, coalesce(c.changed, 0) AS changed,
-       greatest(coalesce(c.processed, 0) - coalesce(c.changed, 0), 0) AS skipped, coalesce(c.failed, 0) AS failed,
+       coalesce(c.processed, 0) - coalesce(c.changed, 0) AS skipped, coalesce(c.failed, 0) AS failed,
        j.error, j.wait_reason, r.rate,
        CASE WHEN j.state = 'RUNNING' AND r.rate > 0
             THEN clock_timestamp() + make_interval(secs => ((c.total - c.processed) / r.rate)::double precision) END AS eta,

@@ -3,10 +3,11 @@
 
 CREATE TABLE opsadmin.target (
   id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  relation regclass NOT NULL UNIQUE,
+  relation regclass UNIQUE,
   name text NOT NULL
 );
 COMMENT ON TABLE opsadmin.target IS 'The company''s tables that opsadmin knows';
+COMMENT ON COLUMN opsadmin.target.relation IS 'NULL when the table was dropped: its OID may become another table''s';
 COMMENT ON COLUMN opsadmin.target.name IS 'schema.table when it was registered; audit entries show it';
 
 CREATE TABLE opsadmin.protected_table (

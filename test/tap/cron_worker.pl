@@ -105,4 +105,11 @@ is($cluster->query('shop', 'SELECT opsadmin.run_maintenance()', user => 'opsadmi
 is($cluster->query('shop', 'SELECT opsadmin.unschedule(), (SELECT count(*) FROM cron.job)'), '4|4', 'unschedule() takes out the four');
 is($cluster->query('shop', 'SELECT count(*) FROM cron.job'), 0, 'and none is left');
 
+# Workers that wait for work do not hold up a shutdown.
+is($cluster->query('shop', q{SELECT count(*) > 0 FROM pg_stat_activity WHERE usename = 'opsadmin_worker'}), 't', 'a worker waits for work');
+$began = time;
+$cluster->stop('fast');
+my $seconds = time - $began;
+ok($seconds < 10, "a fast shutdown ends it ($seconds s)");
+
 done_testing;

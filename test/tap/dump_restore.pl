@@ -31,8 +31,16 @@ BEGIN;
 SELECT opsadmin.begin_as('ops@example.com', 'haneul-market', 'a late order');
 UPDATE shop.product SET price = price + 1 WHERE id < 20;
 COMMIT;
+CREATE TABLE public.doomed (id bigint PRIMARY KEY, tenant_id bigint NOT NULL, at timestamptz NOT NULL DEFAULT now());
+CREATE INDEX ON public.doomed (tenant_id);
+SELECT opsadmin.protect('public.doomed'), opsadmin.audit('public.doomed'), opsadmin.expose('public.doomed'), opsadmin.define_kpi('doomed', 'public.doomed', 'at');
+INSERT INTO public.doomed VALUES (1, 1);
+DROP TABLE public.doomed;
 SELECT opsadmin.bulk_update('shop.product', 'stock = stock + 1', 'id < 100');
 SQL
+is($source->query('company', 'SELECT opsadmin.refresh_kpi() > 0'), 't', 'a KPI whose table was dropped does not hold up the others');
+is($source->query('company', q{SELECT problem, remedy FROM opsadmin.health() WHERE rule = 'kpi'}),
+    q{table "public.doomed" was dropped: the KPI is not refreshed|SELECT opsadmin.drop_kpi('doomed');}, 'and health() tells of it');
 my $session = $source->query('company', "SELECT session_token FROM opsadmin.sign_in('partner\@example.com', 'opsadmin-demo')", user => 'opsadmin_partner_login');
 ok(length $session, 'somebody is signed in');
 
@@ -107,7 +115,7 @@ for my $place (['the same cluster', $source, 'restored', ['--single-transaction'
     my $after = content($cluster, $database);
     is($after->{$_}, $before->{$_}, "$name: $_") for sort keys %$before;
     is($cluster->query($database, q{SELECT count(*) FROM opsadmin.secret WHERE purpose = 'session'}), 0, "$name: nobody is signed in");
-    is($cluster->query($database, "SELECT string_agg(rule, ',') FROM opsadmin.health() WHERE rule NOT IN ('cron', 'schedule', 'worker')"), '', "$name: health() has nothing to say");
+    is($cluster->query($database, "SELECT string_agg(rule, ',') FROM opsadmin.health() WHERE rule NOT IN ('cron', 'schedule', 'worker', 'kpi')"), '', "$name: health() has nothing to say");
 
     is($cluster->query($database, <<'SQL'), 't|f|t', "$name: a partner sees its rows and no others");
 BEGIN; SET LOCAL client_min_messages = error;
@@ -118,6 +126,9 @@ SQL
         "$name: also by a key of text in a table with an odd name");
     is($cluster->query($database, 'SELECT count(*) > 10 FROM shop.product', user => 'shop_app'), 't', "$name: the shop's own application sees all rows");
     like(($cluster->psql($database, 'SELECT count(*) FROM shop.product', user => 'opsadmin_partner_login'))[2], qr/no context is bound/, "$name: without a context nothing");
+
+    is($cluster->query($database, q{SELECT target, target_pk, (SELECT count(*) FROM opsadmin.target WHERE relation NOT IN (SELECT oid FROM pg_class)) FROM opsadmin.audit_log WHERE target = 'public.doomed'}),
+        'public.doomed|{"id": 1}|0', "$name: a table that was dropped is in the log and is no other one");
 
     # What waits in the queue is done here, under its actor and with the targets of old.
     $cluster->query($database, 'CALL opsadmin.run_jobs()');
