@@ -37,12 +37,16 @@ describe('every screen', () => {
     for (const site of ['internal', 'partner']) {
       people[site] = await session(site);
       const { rows } = JSON.parse((await people[site].get('/resources/product/rows?page_size=3')).text);
-      const started = await people[site].send('POST', '/actions/discount/run', { params: { percent: 1 }, selection: { ids: rows.map((row) => row.id) } });
+      const started = await people[site].send('POST', '/actions/discount/run', {
+        params: { percent: 1 },
+        selection: { ids: rows.map((row) => row.id) },
+      });
       jobs[site] = JSON.parse(started.text).job_id;
     }
     sql('CALL opsadmin.run_jobs()');
     for (const site of ['internal', 'partner']) {
-      await until('the job to end', async () => JSON.parse((await people[site].get(`/jobs/${jobs[site]}`)).text).state === 'DONE');
+      const state = async () => JSON.parse((await people[site].get(`/jobs/${jobs[site]}`)).text).state;
+      await until('the job to end', async () => (await state()) === 'DONE');
     }
   });
 
