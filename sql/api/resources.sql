@@ -11,6 +11,7 @@ DECLARE
   keys record;
   found_target integer;
   unsearchable name;
+  unsortable name;
 BEGIN
   PERFORM opsadmin_private.require_plain_table(target);
   resource := coalesce(resource, (SELECT c.relname FROM pg_class c WHERE c.oid = target));
@@ -27,12 +28,17 @@ BEGIN
   list_columns := coalesce(list_columns, (SELECT array_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped));
   filter_columns := coalesce(filter_columns, list_columns);
   sort_columns := coalesce(sort_columns, (SELECT array_agg(c) FROM unnest(list_columns) AS c JOIN pg_attribute a ON a.attrelid = target AND a.attname = c
-                                          WHERE a.atttypid NOT IN ('json'::regtype, 'jsonb'::regtype, 'xml'::regtype, 'point'::regtype)));
+                                          WHERE a.atttypid <> 'jsonb'::regtype AND opsadmin_private.is_ordered(format_type(a.atttypid, -1))), '{}');
   PERFORM opsadmin_private.require_columns(target, list_columns || search_columns || filter_columns || sort_columns);
   SELECT c INTO unsearchable FROM unnest(search_columns) AS c JOIN pg_attribute a ON a.attrelid = target AND a.attname = c
   WHERE a.atttypid NOT IN ('text'::regtype, 'varchar'::regtype) LIMIT 1;
   IF FOUND THEN
     RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = format('column "%s" is not text', unsearchable), HINT = 'Search columns are text.';
+  END IF;
+  SELECT c INTO unsortable FROM unnest(sort_columns) AS c JOIN pg_attribute a ON a.attrelid = target AND a.attname = c
+  WHERE NOT opsadmin_private.is_ordered(format_type(a.atttypid, -1)) LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = format('column "%s" has no order', unsortable), HINT = 'Leave it out of sort_columns.';
   END IF;
   found_target := opsadmin_private.ensure_target(target);
   IF NOT EXISTS (SELECT FROM opsadmin.protected_table p WHERE p.target_id = found_target) THEN

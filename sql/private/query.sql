@@ -87,6 +87,10 @@ BEGIN
   END IF;
   reference := format('target.%I', found_column.column_name);
 
+  IF operator IN ('=', '!=', '<', '<=', '>', '>=', 'between', 'in') AND NOT opsadmin_private.is_ordered(found_column.type_name) THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = format('values of column "%s" cannot be compared', found_column.column_name), COLUMN = pointer || '/op',
+      HINT = 'Only "is_null" fits it.';
+  END IF;
   IF operator IN ('=', '!=', '<', '<=', '>', '>=') THEN
     RETURN format('%s %s %s', reference, CASE operator WHEN '!=' THEN '<>' ELSE operator END,
                   opsadmin_private.literal(operand, found_column.type_name, pointer || '/value'));

@@ -1,5 +1,5 @@
 -- The context of a transaction: its readers, where it may be bound, when it ends, and parallel workers.
-SELECT plan(66);
+SELECT plan(68);
 \ir include/failure.psql
 
 SELECT opsadmin.create_tenant('acme', 'Acme', id => 11), opsadmin.create_tenant('numbered', 'Numbered', id => 12, key => '4200000001'),
@@ -162,6 +162,21 @@ SELECT matches(plan_of('SELECT count(*) FROM parallel_row WHERE opsadmin.current
 SELECT is(count(*), 1000::bigint, 'and see the leader''s tenant') FROM parallel_row WHERE opsadmin.current_tenant_key_int4() + n = 11 + n;
 SELECT is(count(*), 1000::bigint, 'and its permissions') FROM parallel_row WHERE opsadmin.can(n || ':read');
 COMMIT;
+SELECT current_setting('server_version_num')::int < 160000 AS before_16 \gset
+\if :before_16
+SET force_parallel_mode = on;
+\else
+SET debug_parallel_query = on;
+\endif
+SET parallel_leader_participation = on;
+BEGIN;
+SELECT opsadmin.begin_as('kim@example.com', 'hooli', 'x') \g /dev/null
+SELECT opsadmin.current_tenant() = 13 AND opsadmin.current_tenant_key_uuid() = opsadmin.current_tenant_key_text()::uuid AND opsadmin.can('x:run') AND opsadmin.current_site() = 'internal'
+       AND opsadmin.context() ->> 'reason' = 'x' AND opsadmin.current_actor() = (opsadmin.context() ->> 'actor_id')::bigint AS all_the_same \gset
+SELECT ok(:'all_the_same', 'every reader answers in a worker as in the leader');
+SELECT matches(plan_of('SELECT opsadmin.context()'), 'Gather', 'where it does run');
+COMMIT;
+RESET ALL;
 SELECT is(failure($$SELECT count(*) FROM parallel_row WHERE opsadmin.current_tenant_key_int4() + n = 11 + n$$), 'OA001', 'without a context they raise, as the leader does');
 
 SELECT * FROM finish();

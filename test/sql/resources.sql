@@ -1,5 +1,5 @@
 -- Resources: expose(), lists page by page, filters, searches, counts; nothing of a request becomes SQL.
-SELECT plan(243);
+SELECT plan(257);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -10,12 +10,14 @@ CREATE SCHEMA regress_shop;
 CREATE TYPE regress_shop.colour AS ENUM ('red', 'green');
 CREATE TABLE regress_shop.item (
   id bigint PRIMARY KEY, tenant_id bigint NOT NULL, name text, code varchar(20) NOT NULL, price numeric(12, 2), stock integer, ratio double precision, is_public boolean NOT NULL,
-  made_on date, made_at timestamptz, ref uuid, attributes jsonb, tag char(4), colour regress_shop.colour, secret text DEFAULT 'hidden');
+  made_on date, made_at timestamptz, ref uuid, attributes jsonb, tag char(4), colour regress_shop.colour, secret text DEFAULT 'hidden', place point, document json);
 INSERT INTO regress_shop.item
 SELECT n, 1 + (n % 4 = 0)::int, CASE WHEN n % 7 <> 0 THEN 'Item ' || n % 10 END, 'C-' || lpad((n % 13)::text, 2, '0'), CASE WHEN n % 5 <> 0 THEN n % 6 * 1.5 END, CASE WHEN n % 3 <> 0 THEN n % 4 END,
        CASE WHEN n % 9 <> 0 THEN 1.0 / n END, n % 2 = 0, CASE WHEN n % 8 <> 0 THEN date '2026-01-01' + n % 5 END, CASE WHEN n % 6 <> 0 THEN timestamptz '2026-01-01 12:00:00.123456+00' + n % 3 * interval '1 hour' END,
        CASE WHEN n % 2 = 0 THEN ('00000000-0000-4000-8000-' || lpad((n % 5)::text, 12, '0'))::uuid END, jsonb_build_object('n', n), 't' || n % 3, (ARRAY['red', 'green'])[1 + n % 2]::regress_shop.colour
 FROM generate_series(1, 60) AS n;
+UPDATE regress_shop.item SET price = 'NaN', ratio = 'NaN', made_at = 'infinity' WHERE id IN (17, 34);
+UPDATE regress_shop.item SET price = 'NaN', ratio = '-Infinity', made_at = '-infinity', made_on = 'infinity', name = '' WHERE id IN (18, 35);
 CREATE TABLE regress_shop.pair (a int, b int, tenant_id bigint NOT NULL, PRIMARY KEY (a, b));
 CREATE TABLE regress_shop.bare (id int PRIMARY KEY, tenant_id bigint NOT NULL);
 CREATE TABLE regress_shop.keyless (tenant_id bigint NOT NULL);
@@ -26,14 +28,15 @@ SELECT is(failure(format('SELECT opsadmin.expose(%s)', arguments)), code, 'expos
 FROM (VALUES ('''regress_shop.bare''', 'OA435', 'a table that is not protected'), ('''regress_shop.pair''', 'OA436', 'a key of several columns'), ('''regress_shop.keyless''', 'OA430', 'no key'),
              ('''pg_class''', 'OA436', 'a catalog'), ('''regress_shop.item'', ''Item''', 'OA425', 'a name in upper case'), ('''regress_shop.item'', list_columns => ''{id,nothing}''', 'OA425', 'an unknown column'),
              ('''regress_shop.item'', search_columns => ''{price}''', 'OA425', 'a search in numbers'), ('''regress_shop.item'', sites => ''{public}''', 'OA425', 'an unknown site'),
-             ('''regress_shop.item'', sites => ''{}''', 'OA425', 'no site'), ('''regress_shop.item'', filter_columns => ''{xmin}''', 'OA425', 'a system column')) AS bad (arguments, code, why);
+             ('''regress_shop.item'', sites => ''{}''', 'OA425', 'no site'), ('''regress_shop.item'', filter_columns => ''{xmin}''', 'OA425', 'a system column'), ('''regress_shop.item'', sort_columns => ''{id,place}''', 'OA425', 'a sort by points'),
+             ('''regress_shop.item'', sort_columns => ''{document}''', 'OA425', 'a sort by json')) AS bad (arguments, code, why);
 SELECT lives_ok($$SELECT opsadmin.expose('regress_shop.item', list_columns => '{name,price,stock,ratio,is_public,made_on,made_at,ref,attributes,code,tag,colour}', search_columns => '{name,code}',
-                         filter_columns => '{id,name,code,price,stock,is_public,made_on,made_at,ref,tag,colour}', column_labels => '{"name":{"ko":"이름"}}')$$, 'expose()');
+                         filter_columns => '{id,name,code,price,stock,is_public,made_on,made_at,ref,tag,colour,place,document}', column_labels => '{"name":{"ko":"이름"}}')$$, 'expose()');
 BEGIN;
 SELECT opsadmin.begin_as('lee@example.com', 'acme') \g /dev/null
 SELECT is(opsadmin.list_resources()::jsonb #- '{resources,0,columns}', '{"resources":[{"name":"item","label":{"en":"Item","ko":"Item"},"key":"id","verbs":["read"],"actions":[]}]}', 'list_resources()');
-SELECT is(jsonb_path_query_array(opsadmin.list_resources()::jsonb, '$.resources[0].columns[*].name'), '["name","price","stock","ratio","is_public","made_on","made_at","ref","attributes","code","tag","colour","id"]',
-          'columns in the order of list_columns, then the key');
+SELECT is(jsonb_path_query_array(opsadmin.list_resources()::jsonb, '$.resources[0].columns[*].name'), '["name","price","stock","ratio","is_public","made_on","made_at","ref","attributes","code","tag","colour","id","place","document"]',
+          'columns in the order of list_columns, then the others that have a use');
 SELECT is(jsonb_path_query_first(opsadmin.list_resources()::jsonb, '$.resources[0].columns[*] ? (@.name == "name")'),
           '{"name":"name","label":{"en":"Name","ko":"이름"},"type":"text","list":true,"filter":true,"sort":true,"search":true}', 'a column with its uses');
 SELECT is(jsonb_path_query_first(opsadmin.list_resources()::jsonb, '$.resources[0].columns[*] ? (@.name == "attributes")'),
@@ -152,6 +155,7 @@ FROM (VALUES
   ('{"column":"made_on","op":">","value":"2026-01-02"}', 'made_on > ''2026-01-02'''), ('{"column":"made_at","op":"<","value":"2026-01-01T13:00:00Z"}', 'made_at < ''2026-01-01 13:00+00'''),
   ('{"column":"ref","op":"=","value":"00000000-0000-4000-8000-000000000002"}', 'ref = ''00000000-0000-4000-8000-000000000002'''), ('{"column":"tag","op":"=","value":"t1"}', 'tag = ''t1'''),
   ('{"column":"colour","op":"=","value":"red"}', 'colour = ''red'''), ('{"column":"colour","op":"in","value":["green"]}', 'colour = ''green'''),
+  ('{"column":"place","op":"is_null","value":true}', 'place IS NULL'), ('{"column":"document","op":"is_null","value":false}', 'document IS NOT NULL'),
   ('{}', 'true'), ('null', 'true'), ('{"and":[{"column":"stock","op":">","value":0},{"column":"price","op":">","value":3}]}', 'stock > 0 AND price > 3'),
   ('{"or":[{"column":"stock","op":"=","value":0},{"column":"price","op":"=","value":0}]}', 'stock = 0 OR price = 0'),
   ('{"and":[{"column":"is_public","op":"=","value":true},{"or":[{"column":"stock","op":"=","value":2},{"and":[{"column":"price","op":"=","value":3},{"column":"id","op":">","value":"5"}]}]}]}',
@@ -166,6 +170,7 @@ FROM (VALUES
   ('{"column":"price","op":"=","value":[1]}', 'OA422 /filter/value'), ('{"column":"price","op":"=","value":{}}', 'OA422 /filter/value'), ('{"column":"stock","op":"=","value":1.5}', 'OA422 /filter/value'),
   ('{"column":"stock","op":"=","value":99999999999}', 'OA422 /filter/value'), ('{"column":"made_on","op":"=","value":"2026-02-30"}', 'OA422 /filter/value'), ('{"column":"ref","op":"=","value":"x"}', 'OA422 /filter/value'),
   ('{"column":"is_public","op":"=","value":"perhaps"}', 'OA422 /filter/value'), ('{"column":"colour","op":"=","value":"blue"}', 'OA422 /filter/value'),
+  ('{"column":"place","op":"=","value":"(1,1)"}', 'OA422 /filter/op'), ('{"column":"document","op":"in","value":["{}"]}', 'OA422 /filter/op'),
   ('{"column":"stock","op":"between","value":[1]}', 'OA422 /filter/value'), ('{"column":"stock","op":"between","value":1}', 'OA422 /filter/value'), ('{"column":"stock","op":"between","value":[1,"x"]}', 'OA422 /filter/value/1'),
   ('{"column":"stock","op":"in","value":[]}', 'OA422 /filter/value'), ('{"column":"stock","op":"in","value":"1"}', 'OA422 /filter/value'), ('{"column":"stock","op":"in","value":[1,null]}', 'OA422 /filter/value/1'),
   ('{"column":"stock","op":"is_null"}', 'OA422 /filter/value'), ('{"column":"stock","op":"is_null","value":"true"}', 'OA422 /filter/value'), ('{"column":"stock","op":"contains","value":"1"}', 'OA422 /filter/value'),
@@ -216,10 +221,12 @@ BEGIN
 END
 $$;
 INSERT INTO regress_shop.wide VALUES (1, 1);
+ALTER TABLE regress_shop.wide ADD place point;
 SELECT opsadmin.protect('regress_shop.wide'), opsadmin.expose('regress_shop.wide') \g /dev/null
 BEGIN;
 SELECT opsadmin.begin_as('kim@example.com') \g /dev/null
 SELECT is(opsadmin.list_rows('wide') #>> '{rows,0,c120}', '120', 'a table may have more columns than a function has arguments');
+SELECT is(failure($$SELECT opsadmin.list_rows('wide', sort => 'place')$$), 'OA421 /sort', 'a column without an order is not sorted by');
 ROLLBACK;
 SELECT opsadmin.expose('regress_shop.wide', 'broad', list_columns => '{c1}', sites => '{internal}') \g /dev/null
 BEGIN;
@@ -235,4 +242,7 @@ SELECT lives_ok($$SELECT opsadmin.unexpose('regress_shop.wide')$$, 'unexpose()')
 SELECT is(failure($$SELECT opsadmin.unexpose('regress_shop.wide')$$), 'OA405', 'twice');
 
 DROP SCHEMA regress_shop CASCADE;
+SELECT is(opsadmin_private.base64url(bytes), encoded, 'base64url of ' || bytes::text) FROM (VALUES ('\x'::bytea, ''), ('\xfb', '-w'), ('\xfbff', '-_8'), ('\xfbffbf', '-_-_')) AS b (bytes, encoded);
+SELECT is(opsadmin_private.base64url(decode(repeat('00', 100), 'hex')), repeat('A', 134), 'without line breaks');
+
 SELECT * FROM finish();
