@@ -44,5 +44,7 @@ AuditWriter* OpenAuditWriter(int32 target_id);
 void WriteAuditEntry(AuditWriter* writer, int64 tenant_id, char op, Jsonb* key, Jsonb* before, Jsonb* after);
 void CloseAuditWriter(AuditWriter* writer);
 void InitializeAuditLog();
+// Makes the next entry begin a new header: another context holds from here on.
+void EndAuditHeader();
 
 }  // namespace opsadmin

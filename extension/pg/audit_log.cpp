@@ -85,6 +85,10 @@ void InitializeAuditLog() {
   RegisterSubXactCallback(AuditSubXactCallback, nullptr);
 }
 
+void EndAuditHeader() {
+  current_header = 0;
+}
+
 static Oid OwnRelation(const char* name) {
   const Oid relation = get_relname_relid(name, get_namespace_oid("opsadmin", false));
   if (!OidIsValid(relation))

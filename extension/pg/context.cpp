@@ -1,6 +1,7 @@
 // Binds and reads the context of a transaction. It is set once at the top level and ends with the
 // transaction; no GUC and no table holds it, so no SQL can change it.
 #include "compat.h"
+#include "audit.h"
 #include "context.h"
 
 #include "../core/error.h"
@@ -186,6 +187,7 @@ OPSADMIN_FUNCTION(opsadmin_bind_context) {
   context->bound = true;
   *OwnEntry() = *context;
   pfree(context);
+  EndAuditHeader();
   PG_RETURN_VOID();
 }
 

@@ -1,5 +1,5 @@
 -- Audit: every committed change of an audited row is in the log once, with who and from where, whatever made it.
-SELECT plan(107);
+SELECT plan(108);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -180,6 +180,14 @@ SELECT opsadmin.audit('regress_shop.many') \g /dev/null
 INSERT INTO regress_shop.many SELECT g, now(), ARRAY[g, 2], repeat('x', g) FROM generate_series(1, 100) AS g;
 SELECT ok(bool_and(l.after = to_jsonb(m)) AND count(*) = 100, 'every row of a statement has its values, whatever their types')
 FROM regress_shop.many m JOIN opsadmin.audit_log l ON l.target = 'regress_shop.many' AND l.target_pk ->> 'id' = m.id::text;
+BEGIN;
+INSERT INTO regress_shop.many (id) VALUES (101);
+SELECT opsadmin.begin_as('kim@example.com') \g /dev/null
+RESET ROLE;
+INSERT INTO regress_shop.many (id) VALUES (102);
+COMMIT;
+SELECT is((SELECT array_agg(coalesce(actor_name, 'nobody') ORDER BY id) FROM opsadmin.audit_log WHERE target = 'regress_shop.many' AND (target_pk ->> 'id')::int > 100),
+          '{nobody,Kim}', 'what precedes the context in a transaction takes nobody''s name, what follows it does');
 ALTER TABLE regress_shop.value ADD added int DEFAULT 5, DROP inet;
 UPDATE regress_shop.value SET added = 6 WHERE k1 = 3;
 SELECT is(entries('value'), 'UPDATE {"k1": 3, "k2": "c"} {"added": 5} -> {"added": 6}', 'columns that come and go');
