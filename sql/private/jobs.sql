@@ -235,7 +235,7 @@ BEGIN
             UPDATE opsadmin.job_chunk c
             SET attempts = c.attempts + 1, error = failure, retry_at = clock_timestamp() + interval '50 ms' * 2 ^ c.attempts
             WHERE c.job_id = chunk.job_id AND c.chunk_no = chunk.chunk_no;
-            UPDATE opsadmin.job j SET wait_reason = failure WHERE j.id = chunk.job_id;
+            UPDATE opsadmin.job j SET wait_reason = failure WHERE j.id = chunk.job_id AND j.state = 'RUNNING';
             RETURN true;
           END IF;
         WHEN OTHERS THEN
