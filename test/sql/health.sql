@@ -1,5 +1,5 @@
 -- health(): a finding for everything that is missing, each with a remedy that mends it.
-SELECT plan(22);
+SELECT plan(25);
 \ir include/failure.psql
 
 CREATE FUNCTION findings(rules text[]) RETURNS SETOF text LANGUAGE sql AS $$SELECT concat_ws('|', level, rule, object, problem, remedy) FROM opsadmin.health() WHERE rule = ANY (rules)$$;
@@ -47,6 +47,23 @@ SELECT is(harm('GRANT opsadmin_internal TO opsadmin_partner_login'), 'opsadmin_i
 GRANT opsadmin_trusted TO regress_opsadmin_stranger;
 SELECT is_empty($$SELECT findings('{roles}')$$, 'members of opsadmin_trusted are for the DBA to choose');
 ROLLBACK;
+
+-- KPIs whose table cannot be read any more.
+SELECT opsadmin.create_tenant('acme', 'Acme') \g /dev/null
+CREATE SCHEMA regress_shop;
+CREATE TABLE regress_shop.kept (id int PRIMARY KEY, tenant_id bigint NOT NULL, at timestamptz);
+CREATE TABLE regress_shop.dropped (LIKE regress_shop.kept INCLUDING ALL);
+SET client_min_messages = error;
+SELECT opsadmin.protect(t), opsadmin.define_kpi(name, t, 'at') FROM (VALUES ('kept', 'regress_shop.kept'::regclass), ('dropped', 'regress_shop.dropped')) AS v (name, t) \g /dev/null
+SELECT is_empty($$SELECT findings('{kpi}')$$, 'nothing is wrong with the KPIs');
+SELECT opsadmin.unprotect('regress_shop.kept') \g /dev/null
+DROP TABLE regress_shop.dropped;
+SELECT set_eq($$SELECT findings('{kpi}')$$, ARRAY['warning|kpi|kept|table "regress_shop.kept" is not protected: the KPI is not refreshed|SELECT opsadmin.protect(''regress_shop.kept'');',
+              'warning|kpi|dropped|table "regress_shop.dropped" was dropped: the KPI is not refreshed|SELECT opsadmin.drop_kpi(''dropped'');'], 'a table that is not protected any more, and one that is gone');
+SELECT opsadmin.protect('regress_shop.kept'), opsadmin.drop_kpi('dropped') \g /dev/null
+SELECT is_empty($$SELECT findings('{kpi}')$$, 'the remedies mend it');
+DROP SCHEMA regress_shop CASCADE;
+RESET client_min_messages;
 
 -- The upkeep.
 SELECT opsadmin.create_actor('kim@example.com', 'Kim') \g /dev/null
