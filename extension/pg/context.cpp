@@ -131,6 +131,15 @@ static void CopyPermissions(Context* context, ArrayType* names) {
   context->permissions[used] = '\0';
 }
 
+// Tells whether a text is a uuid exactly as columns show it: two keys must not stand for one uuid.
+static bool LooksLikeUuid(const char* text) {
+  static constexpr char shape[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+  if (strlen(text) != sizeof shape - 1) return false;
+  for (size_t i = 0; i < sizeof shape - 1; i++)
+    if (shape[i] == '-' ? text[i] != '-' : strchr("0123456789abcdef", text[i]) == nullptr) return false;
+  return true;
+}
+
 // Derives the forms in which the company's columns may hold the tenant.
 static void CopyTenant(Context* context, int64 id, const char* key) {
   context->has_tenant = true;
@@ -139,13 +148,13 @@ static void CopyTenant(Context* context, int64 id, const char* key) {
   context->has_integer_key = true;
   if (key == nullptr) return;
   strlcpy(context->tenant_text_key, key, sizeof context->tenant_text_key);
-  char* end;
+  // Likewise "7" alone stands for 7: " 7", "+7" and "007" are keys of their own.
   errno = 0;
-  const long long integer = strtoll(key, &end, 10);
-  context->has_integer_key = errno == 0 && end != key && *end == '\0';
+  const long long integer = strtoll(key, nullptr, 10);
+  context->has_integer_key = errno == 0 && strcmp(psprintf("%lld", integer), key) == 0;
   context->tenant_integer_key = integer;
-  // A uuid has 32 digits; whatever else the key is, it cannot stand in a uuid column.
-  if (strlen(key) == 36 && strspn(key, "0123456789abcdefABCDEF-") == 36) {
+  // Whatever else the key is, it cannot stand in a uuid column.
+  if (LooksLikeUuid(key)) {
     const pg_uuid_t* uuid = DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(key)));
     memcpy(context->tenant_uuid_key, uuid->data, UUID_LEN);
     context->has_uuid_key = true;

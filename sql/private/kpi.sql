@@ -5,8 +5,8 @@ CREATE OR REPLACE FUNCTION opsadmin_private.key_of_type(key text, tenant_type te
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
   SELECT CASE
     WHEN $2 = 'text' THEN $1
-    WHEN $2 = 'uuid' THEN substring($1, '^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$')
-    WHEN $1 ~ '^-?[0-9]{1,19}$' THEN
+    WHEN $2 = 'uuid' THEN substring($1, '^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$')
+    WHEN $1 ~ '^(0|-?[1-9][0-9]{0,18})$' THEN
       CASE WHEN $1::numeric BETWEEN -(2 ^ bits.count)::numeric AND (2 ^ bits.count)::numeric - 1 THEN $1 END
     END
   FROM (SELECT CASE $2 WHEN 'integer' THEN 31 ELSE 63 END::numeric AS count) AS bits

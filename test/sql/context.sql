@@ -1,5 +1,5 @@
 -- The context of a transaction: its readers, where it may be bound, when it ends, and parallel workers.
-SELECT plan(68);
+SELECT plan(91);
 \ir include/failure.psql
 
 SELECT opsadmin.create_tenant('acme', 'Acme', id => 11), opsadmin.create_tenant('numbered', 'Numbered', id => 12, key => '4200000001'),
@@ -135,6 +135,29 @@ SELECT opsadmin.begin_as(tenant => 'lettered') \g /dev/null
 SELECT is(opsadmin.current_tenant_key_text(), 'T-14 é', 'any text may be a key');
 SELECT is(failure('SELECT opsadmin.current_tenant_key_uuid()'), 'OA404', 'that is no uuid');
 COMMIT;
+
+SELECT opsadmin.create_tenant('t' || n, 'Odd', key => key) FROM (VALUES (1, repeat('-', 36)), (2, repeat('a', 36)), (3, '5d7bbdd0-4e33-4f8e-9b3a-6f2b1c9f6f0'), (4, '5d7bbdd04-e33-4f8e-9b3a-6f2b1c9f6f01'), (5, '99999999999999999999'), (6, ' 7'), (7, '+7'), (8, '007'), (9, '-0'), (10, '5D7BBDD0-4E33-4F8E-9B3A-6F2B1C9F6F01')) AS odd (n, key) \g /dev/null
+CREATE FUNCTION keys_of(tenant text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM opsadmin.begin_as(tenant => tenant);
+    RETURN concat_ws(' ', opsadmin.current_tenant_key_text(), failure('SELECT opsadmin.current_tenant_key_uuid()'), failure('SELECT opsadmin.current_tenant_key_int8()'));
+END
+$$;
+SELECT is(keys_of('t1'), repeat('-', 36) || ' OA404 OA404', 'a key that only looks like a uuid');
+SELECT is(keys_of('t2'), repeat('a', 36) || ' OA404 OA404', 'a key that only looks like a uuid');
+SELECT is(keys_of('t4'), '5d7bbdd04-e33-4f8e-9b3a-6f2b1c9f6f01 OA404 OA404', 'a key that only looks like a uuid');
+SELECT is(keys_of('t10'), '5D7BBDD0-4E33-4F8E-9B3A-6F2B1C9F6F01 OA404 OA404', 'a uuid is written in one way, so that it has one tenant');
+SELECT is(keys_of('t5'), '99999999999999999999 OA404 OA404', 'a key that only looks like a number');
+SELECT is(keys_of('t6'), ' 7 OA404 OA404', 'a number is written in one way too');
+SELECT is(keys_of('t7'), '+7 OA404 OA404', 'a number is written in one way too');
+SELECT is(keys_of('t8'), '007 OA404 OA404', 'a number is written in one way too');
+SELECT is(keys_of('t9'), '-0 OA404 OA404', 'a number is written in one way too');
+SELECT is_empty($$SELECT key, tenant_type FROM opsadmin.tenant, unnest(ARRAY['integer', 'bigint', 'uuid']) AS tenant_type WHERE slug ~ '^t[0-9]+$' AND opsadmin_private.key_of_type(key, tenant_type) IS NOT NULL$$,
+                'KPIs read keys in the same way');
+SELECT is(opsadmin_private.key_of_type(key, tenant_type), key, format('%s of %s', key, tenant_type))
+FROM (VALUES ('0', 'integer'), ('2147483647', 'integer'), ('-2147483648', 'integer'), ('9223372036854775807', 'bigint'), ('-9223372036854775808', 'bigint'), ('5d7bbdd0-4e33-4f8e-9b3a-6f2b1c9f6f01', 'uuid'), (' 7', 'text')) AS keys (key, tenant_type);
+SELECT is(opsadmin_private.key_of_type(key, tenant_type), NULL, format('no %s of %s', key, tenant_type))
+FROM (VALUES ('2147483648', 'integer'), ('-2147483649', 'integer'), ('9223372036854775808', 'bigint'), ('-9223372036854775809', 'bigint'), ('x', 'bigint'), ('', 'integer')) AS keys (key, tenant_type);
 
 -- A parallel worker reads the context of its leader.
 CREATE TABLE parallel_row AS SELECT n FROM generate_series(1, 1000) AS n;
