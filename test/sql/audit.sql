@@ -1,5 +1,5 @@
 -- Audit: every committed change of an audited row is in the log once, with who and from where, whatever made it.
-SELECT plan(108);
+SELECT plan(109);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -265,6 +265,13 @@ SELECT opsadmin.run_action('cheapen', '{}', '{"ids":["1","2"]}') AS job \gset
 COMMIT;
 CALL opsadmin.run_jobs();
 SELECT is((SELECT concat_ws(',', job_id = :job, action, actor_name, site, string_agg(before::text, ' ')) FROM opsadmin.audit_log WHERE job_id = :job GROUP BY job_id, action, actor_name, site), 't,cheapen,Kim,internal,{"price": 3} {"price": 3}', 'of a job: the job and who started it');
+SELECT newest() AS mark \gset
+BEGIN;
+UPDATE regress_shop.item SET price = 7 WHERE id = 1;
+SELECT opsadmin.begin_as('kim@example.com') \g /dev/null
+UPDATE regress_shop.item SET price = 8 WHERE id = 1;
+COMMIT;
+SELECT is((SELECT string_agg(concat(after ->> 'price', ' by ', coalesce(actor_name, 'nobody')), ', ' ORDER BY id) FROM opsadmin.audit_log WHERE header_id > :mark), '7 by nobody, 8 by Kim', 'a context bound after a change is that of the next one');
 SET session_replication_role = replica;
 UPDATE regress_shop.item SET price = 9 WHERE id = 1;
 RESET session_replication_role;
@@ -301,7 +308,7 @@ BEGIN;
 SELECT opsadmin.begin_as('kim@example.com') \g /dev/null
 SELECT is((opsadmin.list_audit(page_size => 1)::jsonb #> '{rows,0}') - 'id' - 'created_at' - 'db_user',
           '{"tenant":{"slug":"acme","name":"Acme"},"actor_name":null,"site":null,"ip":null,"method":null,"path":null,"request_id":null,"job_id":null,"action":null,"target":"regress_shop.item","target_pk":{"id":1},
-            "op":"UPDATE","before":{"price":2},"after":{"price":9},"meta":null}', 'an entry as list_audit() has it');
+            "op":"UPDATE","before":{"price":8},"after":{"price":9},"meta":null}', 'an entry as list_audit() has it');
 SELECT is((SELECT count(*) FROM jsonb_array_elements(opsadmin.list_audit(format('{"job_id":"%s"}', :job)::jsonb)::jsonb -> 'rows')), 2::bigint, 'by job');
 SELECT ok(bool_and(r ->> 'target' = 'regress_shop.large'), 'by target') FROM jsonb_array_elements(opsadmin.list_audit('{"target":"regress_shop.large"}')::jsonb -> 'rows') AS r;
 SELECT ok(bool_and(r ->> 'actor_name' = 'Kim'), 'by actor') FROM jsonb_array_elements(opsadmin.list_audit('{"actor":"kI"}')::jsonb -> 'rows') AS r;

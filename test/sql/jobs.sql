@@ -1,5 +1,5 @@
 -- Bulk jobs: planning into chunks, keys of every kind, failures, lost permissions, tenants, progress.
-SELECT plan(65);
+SELECT plan(67);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -141,6 +141,12 @@ CALL opsadmin.run_jobs();
 SELECT is(state || ': ' || error, 'FAILED: the actor does not exist any more, or is disabled', 'an actor that was disabled in the middle') FROM opsadmin.bulk_job WHERE id = :job;
 SELECT is(count(*), 2000::bigint, 'what was done until then stays') FROM regress_shop.item WHERE touched = 1;
 UPDATE opsadmin.actor SET disabled_at = NULL WHERE email = 'lee@example.com';
+SELECT job_after($$SELECT opsadmin.define_role('many', 'partner', ARRAY(SELECT 'resource_' || n || ':read' FROM generate_series(1, 300) AS n)), opsadmin.grant_role('lee@example.com', 'many', 'acme')$$) AS job,
+       opsadmin.bulk_update('regress_shop.item', 'touched = touched', 'id = 3') AS next_job \gset
+CALL opsadmin.run_jobs();
+SELECT is(state || ': ' || error, 'FAILED: the actor has too many permissions', 'more permissions than a context holds') FROM opsadmin.bulk_job WHERE id = :job;
+SELECT is(progress(:next_job), 'DONE 1 1 1 0 0', 'which holds up no other job');
+SELECT opsadmin.revoke_role('lee@example.com', 'many', 'acme') \g /dev/null
 SELECT job_after('DELETE FROM opsadmin.actor WHERE email = ''lee@example.com''') AS job \gset
 CALL opsadmin.run_jobs();
 SELECT is(state, 'FAILED', 'an actor that is gone') FROM opsadmin.bulk_job WHERE id = :job;
