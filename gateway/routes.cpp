@@ -66,6 +66,18 @@ const std::vector<Route> routes = {
      {"get_job", "SELECT opsadmin.get_job($1)"},
      {{Source::path, "id", Type::bigint}}},
 
+    {"POST", "/jobs/{id}/pause", Caller::session, false, Answer::nothing,
+     {"pause_job", "SELECT opsadmin.pause_job($1)"},
+     {{Source::path, "id", Type::bigint}}},
+
+    {"POST", "/jobs/{id}/resume", Caller::session, false, Answer::nothing,
+     {"resume_job", "SELECT opsadmin.resume_job($1)"},
+     {{Source::path, "id", Type::bigint}}},
+
+    {"POST", "/jobs/{id}/cancel", Caller::session, false, Answer::nothing,
+     {"cancel_job", "SELECT opsadmin.cancel_job($1)"},
+     {{Source::path, "id", Type::bigint}}},
+
     {"GET", "/audit", Caller::session, true, Answer::json,
      {"list_audit", "SELECT opsadmin.list_audit($1, $2, $3)"},
      {{Source::query, "filter", Type::json},

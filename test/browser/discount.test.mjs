@@ -2,10 +2,8 @@
 // until a worker of pg_cron has done it, and find each change in the audit log; nobody sees another's rows.
 // topic: page jobs
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { before, test } from 'node:test';
-import { address, env, heading, inWindow, loaded, session, show, sql, until } from './lib.mjs';
+import { address, env, heading, holdProduct, inWindow, loaded, session, show, sql, until } from './lib.mjs';
 
 // pg_cron starts the workers at the next full minute, at the latest.
 const patience = 90;
@@ -39,14 +37,6 @@ async function startDiscount(page) {
   const id = page.url().split('/').pop();
   await heading(page, `Discount · Job ${id}`);
   return id;
-}
-
-// Locks a row as a transaction of the shop does, and returns what lets it go.
-async function holdRow(id) {
-  const psql = spawn('psql', ['-XAtq'], { stdio: ['pipe', 'pipe', 'inherit'] });
-  psql.stdin.write(`BEGIN; SELECT id FROM shop.product WHERE id = ${id} FOR UPDATE;\n`);
-  await once(psql.stdout, 'data');
-  return () => psql.stdin.end('ROLLBACK;\n');
 }
 
 const state = (page, name) => page.locator('h1 ~ .page-aside').getByText(name, { exact: true });
@@ -107,7 +97,7 @@ test('staff give ten products a discount and find ten entries', async () =>
     const prices = pricesOf(`id IN (${keys})`);
     for (const key of keys) await selectRow(page, key);
     await page.getByText('10 selected').waitFor();
-    const letGo = await holdRow(keys[4]);
+    const letGo = await holdProduct(keys[4]);
     try {
       staffJob = await startDiscount(page);
       await state(page, 'Running').waitFor({ timeout: patience * 1000 });

@@ -5,7 +5,7 @@ import { after } from 'node:test';
 import { chromium } from 'playwright-core';
 import { env, Gateway, partnerDomain, Session, until } from '../http/lib.mjs';
 
-export { env, sql, until } from '../http/lib.mjs';
+export { env, holdProduct, sql, until } from '../http/lib.mjs';
 
 const gateway = await Gateway.start();
 const browser = await chromium.launch({

@@ -5,6 +5,7 @@ import './input.mjs';
 import './session.mjs';
 import './tenant.mjs';
 import './job.mjs';
+import './job_controls.mjs';
 import './malformed.mjs';
 import './static.mjs';
 import './command.mjs';

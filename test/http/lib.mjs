@@ -2,6 +2,7 @@
 // whole. It knows nothing of single routes.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
@@ -44,6 +45,14 @@ export function sql(statement) {
   const { status, stdout, stderr } = spawnSync('psql', ['-XAtqc', statement], { encoding: 'utf8' });
   assert.equal(status, 0, `${statement}: ${stderr}`);
   return stdout.trim();
+}
+
+// Locks a product as a transaction of the shop does, and returns what lets it go.
+export async function holdProduct(id) {
+  const psql = spawn('psql', ['-XAtq'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  psql.stdin.write(`BEGIN; SELECT id FROM shop.product WHERE id = ${id} FOR UPDATE;\n`);
+  await once(psql.stdout, 'data');
+  return () => psql.kill();
 }
 
 export function runGateway(...args) {

@@ -5,7 +5,7 @@ import { columnType } from '../src/api/column-type';
 import { permits } from '../src/api/permits';
 import { changesOf } from '../src/audit/diff';
 import { daysBefore, niceTop, parseRange, todayOf } from '../src/dashboard/kpi';
-import { shareDone, timeLeft } from '../src/jobs/job';
+import { shareDone, timeLeft, toggleOf } from '../src/jobs/job';
 import { safeNext } from '../src/sign-in/next';
 import { siteOfPath } from '../src/site-of-path';
 
@@ -19,6 +19,11 @@ test('only a moving job has time left', () => {
   const eta = '2026-11-22T10:00:40Z';
   assert.equal(timeLeft({ state: 'RUNNING', eta }, Date.parse('2026-11-22T10:00:00Z')), 40_000);
   assert.equal(timeLeft({ state: 'DONE', eta }, 0), null);
+});
+
+test('a job that has ended can neither be paused nor resumed', () => {
+  assert.deepEqual((['PENDING', 'RUNNING', 'PAUSED', 'DONE', 'FAILED', 'CANCELLED'] as const).map(toggleOf),
+    ['pause', 'pause', 'resume', null, null, null]);
 });
 
 test('an update shows the fields that differ, an insert all of them', () => {

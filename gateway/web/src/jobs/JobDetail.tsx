@@ -1,4 +1,5 @@
-// One job, live: asked each second while it moves, not while the page is hidden, and no more once it has ended.
+// One job, live: asked each second while it moves, more slowly while it is paused, not while the page is hidden,
+// and no more once it has ended.
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Link } from 'wouter-preact';
@@ -12,10 +13,12 @@ import { Icon } from '../ui/Icon';
 import { Page } from '../ui/Page';
 import { ProblemNotice, ProblemView, Skeleton } from '../ui/states';
 import { isActive, shareDone, timeLeft, timeTaken } from './job';
+import { JobControls } from './JobControls';
 import { JobProgress } from './JobProgress';
 import { JobStateChip } from './JobStateChip';
 
-const paceOfJob = (job: Job) => (isActive(job.state) ? 1000 : null);
+// Somebody else may resume a paused job.
+const paceOfJob = (job: Job) => (isActive(job.state) ? 1000 : job.state === 'PAUSED' ? 5000 : null);
 
 export function JobDetail({ id, me }: { id: string; me: Me }) {
   const m = msg.value;
@@ -28,7 +31,12 @@ export function JobDetail({ id, me }: { id: string; me: Me }) {
     <Page
       title={name}
       aside={job && <JobStateChip state={job.state} />}
-      actions={sql.length > 0 && <CopySql calls={sql} />}
+      actions={(
+        <>
+          {job && can(me, `${job.name}:run`) && <JobControls job={job} onDone={query.reload} />}
+          {sql.length > 0 && <CopySql calls={sql} />}
+        </>
+      )}
     >
       {query.problem && job === undefined ? <ProblemView problem={query.problem} onRetry={query.reload} />
         : job === undefined ? <Skeleton lines={6} />

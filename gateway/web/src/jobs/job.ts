@@ -6,6 +6,12 @@ export function isActive(state: JobState): boolean {
   return state === 'PENDING' || state === 'PLANNING' || state === 'RUNNING';
 }
 
+/** What can be done with a job besides cancelling it; null when neither can. */
+export function toggleOf(state: JobState): 'pause' | 'resume' | null {
+  if (state === 'PAUSED') return 'resume';
+  return state === 'PENDING' || state === 'RUNNING' ? 'pause' : null;
+}
+
 /** The share that is done, from 0 to 1; null while the total is not known. */
 export function shareDone(job: Pick<Job, 'state' | 'total' | 'processed'>): number | null {
   if (job.state === 'DONE') return 1;

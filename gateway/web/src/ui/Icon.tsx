@@ -22,6 +22,7 @@ const paths = {
   tenant: 'M2.5 13.5v-10h6v10M8.5 6.5h5v7M1.5 13.5h13M5 6h1M5 8.5h1M5 11h1M11 9h.5M11 11.2h.5',
   warning: 'M8 2.2l6.3 11.3H1.7zM8 6.5v3.2M8 11.6v.2',
   lockOpen: 'M3.5 7.5h9v6h-9zM5.5 7.5V5a2.5 2.5 0 0 1 4.8-1',
+  pause: 'M5.5 3.5v9M10.5 3.5v9',
   play: 'M5 3l8 5-8 5z',
   sql: 'M5 5L2 8l3 3M11 5l3 3-3 3M9 3.5l-2 9',
 } as const;
