@@ -14,6 +14,15 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.key_of_type IS 'What tenant columns of a type hold of a tenant; NULL when they cannot hold it';
 REVOKE ALL ON FUNCTION opsadmin_private.key_of_type FROM PUBLIC;
 
+-- The instant at which a day begins. A midnight that the end of summer time repeats is the first of the two.
+CREATE OR REPLACE FUNCTION opsadmin_private.day_start(day date, time_zone text) RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT CASE WHEN ((midnight - interval '1 hour') AT TIME ZONE $2)::date = $1 THEN midnight - interval '1 hour' ELSE midnight END
+  FROM (SELECT $1::timestamp AT TIME ZONE $2 AS midnight) AS one
+$$;
+COMMENT ON FUNCTION opsadmin_private.day_start IS 'The instant at which a day begins in a time zone';
+REVOKE ALL ON FUNCTION opsadmin_private.day_start FROM PUBLIC;
+
 -- Computes one KPI for a range of days of every tenant, as staff of the internal site would see it, and stores
 -- what it found. A NULL range means: every day that is not final yet, and at most 90 days back. Returns the number of values stored.
 CREATE OR REPLACE FUNCTION opsadmin_private.refresh_one_kpi(kpi opsadmin.kpi, first_day date, last_day date) RETURNS integer
@@ -37,7 +46,7 @@ BEGIN
   FROM pg_stat_activity a WHERE a.backend_type <> 'autovacuum worker' AND a.pid <> pg_backend_pid();
 
   SELECT jsonb_agg(jsonb_build_object('tenant_id', t.id, 'tenant_key', opsadmin_private.key_of_type(coalesce(t.key, t.id::text), source.tenant_type), 'day', d.day,
-                                      'starts_at', d.day::timestamp AT TIME ZONE t.time_zone, 'ends_at', (d.day + 1)::timestamp AT TIME ZONE t.time_zone))
+                                      'starts_at', opsadmin_private.day_start(d.day, t.time_zone), 'ends_at', opsadmin_private.day_start(d.day + 1, t.time_zone)))
   INTO buckets
   FROM opsadmin.tenant t
   CROSS JOIN LATERAL (SELECT (clock_timestamp() AT TIME ZONE t.time_zone)::date AS today) AS local

@@ -1,5 +1,5 @@
 -- KPIs: definitions, values equal to a recomputation, days of the tenant's own zone, final days, and reading them.
-SELECT plan(67);
+SELECT plan(73);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -47,6 +47,21 @@ FROM opsadmin.daily_kpi WHERE tenant_id = 1 AND kpi = 'orders' AND day = '2026-0
 INSERT INTO regress_shop.sale (tenant_id, amount, at) VALUES (1, 1, '2026-11-01 00:00 America/New_York'), (1, 1, '2026-11-01 04:59:59+00'), (1, 1, '2026-11-02 04:59:59+00'), (1, 1, '2026-11-02 05:00:00+00');
 SELECT opsadmin.refresh_kpi('orders', '2026-10-31', '2026-11-02') \g /dev/null
 SELECT results_eq($$SELECT value FROM opsadmin.daily_kpi WHERE tenant_id = 1 AND kpi = 'orders' AND day BETWEEN '2026-10-31' AND '2026-11-02' ORDER BY day$$, $$VALUES (0::numeric), (3), (1)$$, 'the day on which it ends has 25');
+
+-- Midnights that summer time leaves out or repeats.
+SELECT opsadmin.create_tenant('azores', 'Azores', 'Atlantic/Azores', id => 10), opsadmin.create_tenant('cairo', 'Cairo', 'Africa/Cairo', id => 11), opsadmin.create_tenant('beirut', 'Beirut', 'Asia/Beirut', id => 12),
+       opsadmin.create_tenant('havana', 'Havana', 'America/Havana', id => 13), opsadmin.create_tenant('lord-howe', 'Lord Howe', 'Australia/Lord_Howe', id => 14) \g /dev/null
+INSERT INTO regress_shop.sale (tenant_id, amount, at)
+SELECT t.id, 1, at FROM opsadmin.tenant t CROSS JOIN LATERAL (SELECT DISTINCT date_trunc('month', s) AS month FROM generate_series(timestamptz '2026-03-01', '2026-10-31', '1 month') AS s) AS m
+CROSS JOIN LATERAL generate_series(m.month, m.month + interval '30 days', '20 minutes') AS at WHERE t.id >= 10 AND extract(month FROM m.month) IN (3, 4, 10);
+SELECT opsadmin.refresh_kpi('orders', '2026-02-28', '2026-11-02') \g /dev/null
+SELECT is_empty($$SELECT tenant_id, day, value FROM opsadmin.daily_kpi WHERE kpi = 'orders' AND tenant_id >= 10 AND value <> 0
+  EXCEPT SELECT t.id, (s.at AT TIME ZONE t.time_zone)::date, count(*)::numeric FROM regress_shop.sale s JOIN opsadmin.tenant t ON t.id = s.tenant_id WHERE t.id >= 10 GROUP BY 1, 2$$, 'a row belongs to the day that its clock on the wall shows');
+SELECT is(value, (24 * 3 + extra)::numeric, format('%s on %s', slug, v.day)) FROM (VALUES ('azores', date '2026-03-29', -3), ('azores', '2026-10-25', 3), ('cairo', '2026-04-24', -3), ('beirut', '2026-03-29', -3), ('havana', '2026-03-08', -3)) AS v (slug, day, extra)
+JOIN opsadmin.tenant t USING (slug) JOIN opsadmin.daily_kpi k ON k.tenant_id = t.id AND k.kpi = 'orders' AND k.day = v.day;
+DELETE FROM regress_shop.sale WHERE tenant_id >= 10;
+DELETE FROM opsadmin.tenant WHERE id >= 10;
+DELETE FROM opsadmin.daily_kpi WHERE day NOT BETWEEN '2026-03-05' AND '2026-03-15';
 
 -- Rows that come late, change, move and go.
 INSERT INTO regress_shop.sale (tenant_id, customer, amount, at) VALUES (2, 500, 1000, '2026-03-10 12:00 Asia/Seoul');
