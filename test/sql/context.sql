@@ -1,5 +1,5 @@
 -- The context of a transaction: its readers, where it may be bound, when it ends, and parallel workers.
-SELECT plan(91);
+SELECT plan(92);
 \ir include/failure.psql
 
 SELECT opsadmin.create_tenant('acme', 'Acme', id => 11), opsadmin.create_tenant('numbered', 'Numbered', id => 12, key => '4200000001'),
@@ -158,6 +158,13 @@ SELECT is(opsadmin_private.key_of_type(key, tenant_type), key, format('%s of %s'
 FROM (VALUES ('0', 'integer'), ('2147483647', 'integer'), ('-2147483648', 'integer'), ('9223372036854775807', 'bigint'), ('-9223372036854775808', 'bigint'), ('5d7bbdd0-4e33-4f8e-9b3a-6f2b1c9f6f01', 'uuid'), (' 7', 'text')) AS keys (key, tenant_type);
 SELECT is(opsadmin_private.key_of_type(key, tenant_type), NULL, format('no %s of %s', key, tenant_type))
 FROM (VALUES ('2147483648', 'integer'), ('-2147483649', 'integer'), ('9223372036854775808', 'bigint'), ('-9223372036854775809', 'bigint'), ('x', 'bigint'), ('', 'integer')) AS keys (key, tenant_type);
+
+-- Long texts are cut, never inside a character.
+BEGIN;
+SELECT opsadmin_private.bind_actor('internal', NULL, NULL, '{*}', '2001:db8::1', repeat('M', 1000), repeat('é', 1000), repeat('r', 1000), repeat('한', 1000), action => repeat('a', 1000), actor_name => repeat('é', 1000)) \g /dev/null
+SELECT is((SELECT jsonb_object_agg(key, octet_length(value)) FROM jsonb_each_text(opsadmin.context()) WHERE octet_length(value) > 14),
+          '{"method":15,"path":510,"request_id":63,"reason":255,"action":63,"actor_name":126}', 'texts of a context have their bounds');
+COMMIT;
 
 -- A parallel worker reads the context of its leader.
 CREATE TABLE parallel_row AS SELECT n FROM generate_series(1, 1000) AS n;
