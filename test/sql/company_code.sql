@@ -2,13 +2,12 @@
 -- topic: isolation jobs; needs: empty
 SELECT plan(7);
 
-CREATE ROLE opsadmin_test_owner;
-GRANT CREATE ON DATABASE opsadmin_test TO opsadmin_test_owner;
+CREATE ROLE regress_opsadmin_company;
 CREATE TABLE ran_as (what text, name name);
 GRANT INSERT ON ran_as TO PUBLIC;
 
-SET ROLE opsadmin_test_owner;
-CREATE SCHEMA company;
+CREATE SCHEMA company AUTHORIZATION regress_opsadmin_company;
+SET ROLE regress_opsadmin_company;
 CREATE FUNCTION company.note(what text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO public.ran_as VALUES (what, current_user);
@@ -40,7 +39,7 @@ RESET ROLE;
 DELETE FROM ran_as;
 
 SELECT opsadmin.create_tenant('one', 'One', id => 1), opsadmin.create_tenant('two', 'Two', id => 2) \g /dev/null
-SELECT opsadmin.protect('company.item', trusted_roles => '{opsadmin_test_owner}'), opsadmin.expose('company.item') \g /dev/null
+SELECT opsadmin.protect('company.item', trusted_roles => '{regress_opsadmin_company}'), opsadmin.expose('company.item') \g /dev/null
 SELECT opsadmin.define_action('restock', 'company.item', 'stock = 1') \g /dev/null
 SELECT opsadmin.create_actor('kim@example.com', 'Kim'), opsadmin.grant_role('kim@example.com', 'superadmin') \g /dev/null
 
@@ -59,5 +58,5 @@ SELECT is_empty($$SELECT * FROM ran_as WHERE what = 'deferred trigger'$$, 'nothi
 
 SELECT finish();
 DROP SCHEMA company CASCADE;
-DROP OWNED BY opsadmin_test_owner;
-DROP ROLE opsadmin_test_owner;
+DROP OWNED BY regress_opsadmin_company;
+DROP ROLE regress_opsadmin_company;
