@@ -31,7 +31,14 @@ static RunAs SwitchTo(Oid role) {
   if (SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0) < 0) elog(ERROR, "SET CONSTRAINTS failed");
   SetUserIdAndSecContext(role, run.saved_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
   run.guc_level = NewGUCNestLevel();
-  (void)set_config_option("row_security", "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+  // Keys are planned as text by one session and read by another: both see the same forms.
+  static constexpr const char* settings[][2] = {{"row_security", "on"},
+                                                {"DateStyle", "ISO, YMD"},
+                                                {"IntervalStyle", "postgres"},
+                                                {"bytea_output", "hex"},
+                                                {"extra_float_digits", "1"}};
+  for (const auto& setting : settings)
+    (void)set_config_option(setting[0], setting[1], PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
   return run;
 }
 

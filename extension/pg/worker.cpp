@@ -7,6 +7,7 @@ extern "C" {
 #include "access/xact.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/lmgr.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "storage/spin.h"
@@ -94,6 +95,28 @@ void InitializeWorkerMemory() {
 // Wakes the sleeping workers of this database when (and if) this transaction commits.
 OPSADMIN_FUNCTION(opsadmin_wake_workers) {
   wake_at_commit = true;
+  PG_RETURN_VOID();
+}
+
+// An advisory lock of a kind that SQL cannot take, so that nobody can keep the workers away.
+static LOCKTAG SlotLock(int32 slot) {
+  constexpr uint16 kind = 3;  // SQL's advisory locks are of kind 1 and 2
+  constexpr uint32 space = 0x6F707361;
+  LOCKTAG tag;
+  SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, space, static_cast<uint32>(slot), kind);
+  return tag;
+}
+
+// lock_worker_slot(slot): takes the slot for this session; false when another session has it.
+OPSADMIN_FUNCTION(opsadmin_lock_worker_slot) {
+  const LOCKTAG tag = SlotLock(PG_GETARG_INT32(0));
+  PG_RETURN_BOOL(LockAcquire(&tag, ExclusiveLock, true, true) != LOCKACQUIRE_NOT_AVAIL);
+}
+
+// unlock_worker_slot(slot): gives the slot back; the end of the session does so too.
+OPSADMIN_FUNCTION(opsadmin_unlock_worker_slot) {
+  const LOCKTAG tag = SlotLock(PG_GETARG_INT32(0));
+  (void)LockRelease(&tag, ExclusiveLock, true);
   PG_RETURN_VOID();
 }
 

@@ -32,7 +32,7 @@ DECLARE
   worked boolean;
   pause integer;
 BEGIN
-  IF NOT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtext('opsadmin worker'), slot) THEN
+  IF NOT opsadmin_private.lock_worker_slot(slot) THEN
     RETURN;
   END IF;
   PERFORM opsadmin_private.note_worker(slot);
@@ -46,7 +46,7 @@ BEGIN
     COMMIT;
     CALL opsadmin_private.wait_for_work(pause);
   END LOOP;
-  PERFORM pg_catalog.pg_advisory_unlock(pg_catalog.hashtext('opsadmin worker'), slot);
+  PERFORM opsadmin_private.unlock_worker_slot(slot);
 END
 $$;
 COMMENT ON PROCEDURE opsadmin.run_worker IS 'A worker of the job queue, for pg_cron: returns just after the next minute begins';

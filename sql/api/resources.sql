@@ -16,6 +16,10 @@ BEGIN
   PERFORM opsadmin_private.require_plain_table(target);
   resource := coalesce(resource, (SELECT c.relname FROM pg_class c WHERE c.oid = target));
   PERFORM opsadmin_private.require_name(resource, 'a resource');
+  IF resource IN ('audit', 'kpi', 'members') THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = format('"%s" is a name of opsadmin''s own permissions', resource),
+      HINT = 'Give the resource another name with resource => ''…''.';
+  END IF;
   SELECT * INTO keys FROM opsadmin_private.key_columns(target);
   IF cardinality(keys.names) > 1 THEN
     RAISE EXCEPTION USING ERRCODE = 'OA436', MESSAGE = format('the primary key of "%s" has several columns', target),

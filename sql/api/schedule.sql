@@ -53,6 +53,7 @@ CREATE OR REPLACE PROCEDURE opsadmin.schedule(workers integer DEFAULT 2, wait_fo
 LANGUAGE plpgsql AS $$
 DECLARE
   began timestamptz := pg_catalog.clock_timestamp();
+  reminded timestamptz := began;
   job record;
   connected boolean;
 BEGIN
@@ -73,6 +74,11 @@ BEGIN
   LOOP
     SELECT EXISTS (SELECT FROM opsadmin.worker_run w WHERE w.connected_at OPERATOR(pg_catalog.>=) began) INTO connected;
     EXIT WHEN connected OR pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) (began OPERATOR(pg_catalog.+) wait_for_worker);
+    -- A pg_cron that is just starting can miss that its jobs have changed.
+    IF pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) (reminded OPERATOR(pg_catalog.+) interval '5 seconds') THEN
+      reminded := pg_catalog.clock_timestamp();
+      PERFORM cron.alter_job(j.jobid, active => true) FROM cron.job j WHERE j.jobname OPERATOR(pg_catalog.=) 'opsadmin worker 1' AND j.database OPERATOR(pg_catalog.=) pg_catalog.current_database();
+    END IF;
     COMMIT;
     PERFORM pg_catalog.pg_sleep(0.2);
   END LOOP;

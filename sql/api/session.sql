@@ -37,7 +37,11 @@ BEGIN
       outcome := 'invalid';
     END IF;
   END IF;
-  INSERT INTO opsadmin.sign_in_event (email, actor_id, site, ip, outcome) VALUES (sign_in.email, person.id, site_name, sign_in.ip, sign_in.outcome);
+  -- Of those that are turned away one a minute is noted: guessing must not fill the table.
+  INSERT INTO opsadmin.sign_in_event (email, actor_id, site, ip, outcome)
+  SELECT sign_in.email, person.id, site_name, sign_in.ip, sign_in.outcome
+  WHERE sign_in.outcome <> 'throttled' OR NOT EXISTS (
+    SELECT FROM opsadmin.sign_in_event e WHERE e.created_at > now() - interval '1 minute' AND e.outcome = 'throttled' AND lower(e.email) = lower(sign_in.email));
 END
 $$;
 COMMENT ON FUNCTION opsadmin.sign_in IS 'Signs an actor in on the site of the gateway''s login; outcome is ok, invalid or throttled';

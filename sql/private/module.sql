@@ -44,6 +44,18 @@ COMMENT ON PROCEDURE opsadmin_private.wait_for_work IS 'Sleeps until a commit wa
 REVOKE ALL ON PROCEDURE opsadmin_private.wait_for_work FROM PUBLIC;
 GRANT EXECUTE ON PROCEDURE opsadmin_private.wait_for_work TO opsadmin_worker;
 
+CREATE OR REPLACE FUNCTION opsadmin_private.lock_worker_slot(slot integer) RETURNS boolean
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_lock_worker_slot';
+COMMENT ON FUNCTION opsadmin_private.lock_worker_slot IS 'Takes a worker''s slot for this session; false when another session has it';
+REVOKE ALL ON FUNCTION opsadmin_private.lock_worker_slot FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin_private.lock_worker_slot TO opsadmin_worker;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.unlock_worker_slot(slot integer) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_unlock_worker_slot';
+COMMENT ON FUNCTION opsadmin_private.unlock_worker_slot IS 'Gives a worker''s slot back';
+REVOKE ALL ON FUNCTION opsadmin_private.unlock_worker_slot FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin_private.unlock_worker_slot TO opsadmin_worker;
+
 CREATE OR REPLACE FUNCTION opsadmin_private.ensure_key() RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_ensure_key';
 COMMENT ON FUNCTION opsadmin_private.ensure_key IS 'Makes the signing key file when it does not exist; OA004 when it cannot be used';

@@ -66,6 +66,14 @@ BEGIN
       HINT = 'For example {"and":[{"column":"price","op":">=","value":1000}]}.';
   END IF;
 
+  IF length(filter::text) > 65536 THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = 'the filter is larger than 64 kB', COLUMN = pointer, HINT = 'Select by fewer values, or by a range.';
+  END IF;
+  -- What is not understood must not be left out: the rest would find more rows than were meant.
+  IF EXISTS (SELECT FROM jsonb_object_keys(filter) AS k WHERE k <> ALL (CASE WHEN filter ? 'and' THEN '{and}' WHEN filter ? 'or' THEN '{or}' ELSE '{column,op,value}' END::text[])) THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = 'a condition is one of "and", "or", or "column", "op" and "value"', COLUMN = pointer,
+      HINT = 'For example {"and":[{"column":"price","op":">=","value":1000}]}.';
+  END IF;
   joiner := CASE WHEN filter ? 'and' THEN 'and' WHEN filter ? 'or' THEN 'or' END;
   IF joiner IS NOT NULL THEN
     IF jsonb_typeof(filter -> joiner) <> 'array' OR jsonb_array_length(filter -> joiner) NOT BETWEEN 1 AND 100 THEN

@@ -84,8 +84,8 @@ CREATE TABLE opsadmin.sign_in_event (
   created_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE opsadmin.sign_in_event IS 'Every attempt to sign in, kept for 90 days';
-CREATE INDEX sign_in_event_email ON opsadmin.sign_in_event (lower(email), created_at);
-CREATE INDEX sign_in_event_ip ON opsadmin.sign_in_event (ip, created_at);
+CREATE INDEX sign_in_event_email ON opsadmin.sign_in_event (lower(email), created_at) WHERE outcome = 'invalid';
+CREATE INDEX sign_in_event_ip ON opsadmin.sign_in_event (ip, created_at) WHERE outcome = 'invalid';
 CREATE INDEX sign_in_event_created ON opsadmin.sign_in_event (created_at);
 
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.tenant', '');
