@@ -135,7 +135,7 @@ Values take_parameters(const Route& route, const Origin& origin) {
   };
   const bool wants_body = std::any_of(route.parameters.begin(), route.parameters.end(), in_body);
   const std::string text = wants_body || origin.request.has_body ? origin.request.read_body() : std::string();
-  const Json body = wants_body ? parse_body(text) : Json::object();
+  const Json body = wants_body || !text.empty() ? parse_body(text) : Json::object();
   refuse_unknown(route, {Source::member, Source::part}, body.items());
 
   Values values;

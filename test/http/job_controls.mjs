@@ -69,6 +69,7 @@ describe('the controls of a job', () => {
       assertProblem(await order(control, 'x'), 'OA108', { errors: [{ pointer: '/id' }] });
       assertProblem(await session.get(`/jobs/${job}/${control}`), 'OA103', { headers: { allow: 'POST' } });
     }
+    assertProblem(await order('pause', job, { reason: 'x' }), 'OA108', { errors: [{ pointer: '/reason' }] });
     assert.ok(moves(await state()));
     assertDone(await order('cancel'));
   });
