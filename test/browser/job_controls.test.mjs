@@ -63,3 +63,18 @@ test('what cannot be done any more is said, and the page shows why', async () =>
     await state(page, 'Cancelled').waitFor();
   });
 });
+
+test('who may not run the action finds no buttons', async () => {
+  const staff = await session('internal');
+  const id = await startJob(staff);
+  await inWindow({ as: staff }, async (page) => {
+    await page.route('**/api/v1/admin/me', async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, json: { ...(await response.json()), permissions: ['*:read', 'publish:run'] } });
+    });
+    await show(page, address('internal', `/jobs/${id}`));
+    await state(page, /Pending|Running/).waitFor();
+    assert.deepEqual(await page.locator('.page-actions').getByRole('button').allInnerTexts(), ['Copy as SQL']);
+  });
+  sql(`SELECT opsadmin.cancel_job(${id})`);
+});
