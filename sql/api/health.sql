@@ -53,6 +53,17 @@ BEGIN
                OR granted.rolname = 'opsadmin_partner' AND member.rolname IN ('opsadmin_partner_login', 'opsadmin_trusted'));
 
   RETURN QUERY
+    SELECT 'warning', 'resource', r.name, format('table "%s" is not protected: nobody can read the resource', t.name),
+           format('SELECT opsadmin.protect(%L);', opsadmin_private.qualified_name(t.relation))
+    FROM opsadmin.resource r JOIN opsadmin.target t ON t.id = r.target_id
+    WHERE NOT EXISTS (SELECT FROM opsadmin.protected_table p WHERE p.target_id = t.id);
+  RETURN QUERY
+    SELECT 'warning', 'resource', r.name, format('table "%s" has no column "%s" any more: the resource cannot be read', t.name, c.column_name),
+           format('SELECT opsadmin.expose(%L, %L);', opsadmin_private.qualified_name(t.relation), r.name)
+    FROM opsadmin.resource r JOIN opsadmin.target t ON t.id = r.target_id JOIN opsadmin.resource_column c ON c.resource_name = r.name
+    WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.relation AND a.attname = c.column_name AND NOT a.attisdropped);
+
+  RETURN QUERY
     SELECT 'warning', 'kpi', k.name, format('table "%s" %s: the KPI is not refreshed', t.name, CASE WHEN t.relation IS NULL THEN 'was dropped' ELSE 'is not protected' END),
            CASE WHEN t.relation IS NULL THEN format('SELECT opsadmin.drop_kpi(%L);', k.name)
                 ELSE format('SELECT opsadmin.protect(%L);', opsadmin_private.qualified_name(t.relation)) END

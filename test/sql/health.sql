@@ -1,5 +1,5 @@
 -- health(): a finding for everything that is missing, each with a remedy that mends it.
-SELECT plan(25);
+SELECT plan(28);
 \ir include/failure.psql
 
 CREATE FUNCTION findings(rules text[]) RETURNS SETOF text LANGUAGE sql AS $$SELECT concat_ws('|', level, rule, object, problem, remedy) FROM opsadmin.health() WHERE rule = ANY (rules)$$;
@@ -62,6 +62,17 @@ SELECT set_eq($$SELECT findings('{kpi}')$$, ARRAY['warning|kpi|kept|table "regre
               'warning|kpi|dropped|table "regress_shop.dropped" was dropped: the KPI is not refreshed|SELECT opsadmin.drop_kpi(''dropped'');'], 'a table that is not protected any more, and one that is gone');
 SELECT opsadmin.protect('regress_shop.kept'), opsadmin.drop_kpi('dropped') \g /dev/null
 SELECT is_empty($$SELECT findings('{kpi}')$$, 'the remedies mend it');
+
+-- Resources that cannot be read any more.
+SELECT opsadmin.expose('regress_shop.kept', 'item') \g /dev/null
+SELECT is_empty($$SELECT findings('{resource}')$$, 'nothing is wrong with the resources');
+SELECT opsadmin.unprotect('regress_shop.kept') \g /dev/null
+ALTER TABLE regress_shop.kept RENAME at TO sold_at;
+SELECT set_eq($$SELECT findings('{resource}')$$, ARRAY['warning|resource|item|table "regress_shop.kept" is not protected: nobody can read the resource|SELECT opsadmin.protect(''regress_shop.kept'');',
+              'warning|resource|item|table "regress_shop.kept" has no column "at" any more: the resource cannot be read|SELECT opsadmin.expose(''regress_shop.kept'', ''item'');'],
+              'a table that is not protected any more, and a column that has another name');
+SELECT opsadmin.protect('regress_shop.kept'), opsadmin.expose('regress_shop.kept', 'item') \g /dev/null
+SELECT is_empty($$SELECT findings('{resource}')$$, 'the remedies mend it');
 DROP SCHEMA regress_shop CASCADE;
 RESET client_min_messages;
 
