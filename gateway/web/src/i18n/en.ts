@@ -205,7 +205,7 @@ export const en = {
   resumeJob: 'Resume',
   cancelJob: 'Cancel job',
   cancelJobTitle: (id: string) => `Cancel job ${id}?`,
-  cancelJobText: 'The rows that it has changed stay changed. The others are left alone, and it cannot be resumed.',
+  cancelJobText: 'The rows that it has changed stay changed. The others are left alone, and the job cannot be resumed.',
   keepJob: 'Keep job',
   showAuditOfJob: 'Audit entries of this job',
   noJobs: 'No job has been started yet.',
