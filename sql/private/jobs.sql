@@ -254,7 +254,7 @@ BEGIN
     WHERE c.job_id = chunk.job_id AND c.chunk_no = chunk.chunk_no;
     IF failure IS NOT NULL THEN
       UPDATE opsadmin.job j SET state = 'FAILED', error = failure, wait_reason = NULL, finished_at = clock_timestamp()
-      WHERE j.id = chunk.job_id AND j.state = 'RUNNING';
+      WHERE j.id = chunk.job_id AND j.state IN ('RUNNING', 'PAUSED');
     ELSIF job.wait_reason IS NOT NULL THEN
       UPDATE opsadmin.job j SET wait_reason = NULL WHERE j.id = chunk.job_id;
     END IF;
