@@ -42,7 +42,9 @@ class Connection final : public httplib::Stream {
   const std::string& peer() const { return peer_; }
 
   int requests = 0;
-  Clock::time_point expires;  // kept by the reception
+  // Kept by the reception.
+  Clock::time_point expires;
+  Clock::time_point waits_since{};
   bool draining = false;
 
  private:

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace opsadmin {
@@ -29,16 +30,14 @@ Reception::~Reception() {
   ::close(epoll_);
 }
 
-bool Reception::add(std::unique_ptr<Connection>& connection) {
+void Reception::add(std::unique_ptr<Connection> connection) {
   if (connection->look() == Connection::Arrival::ready) {
     ready_(std::move(connection));
-    return true;
+    return;
   }
   const std::lock_guard lock(mutex_);
-  if (waiting_.size() >= max_connections) return false;
   connection->expires = Clock::now() + idle_time;
   watch(std::move(connection));
-  return true;
 }
 
 void Reception::drain(std::unique_ptr<Connection> connection) {
@@ -46,7 +45,7 @@ void Reception::drain(std::unique_ptr<Connection> connection) {
   connection->draining = true;
   connection->expires = Clock::now() + drain_time;
   const std::lock_guard lock(mutex_);
-  if (waiting_.size() < max_connections) watch(std::move(connection));
+  watch(std::move(connection));
 }
 
 void Reception::stop() {
@@ -55,9 +54,15 @@ void Reception::stop() {
   waiting_.clear();
 }
 
-// Called with the lock held.
+// Called with the lock held. When there are too many, the one that has waited longest has to go: whoever opens
+// many and says nothing loses them, and nobody is kept out.
 void Reception::watch(std::unique_ptr<Connection> connection) {
   if (stopped_) return;
+  if (waiting_.size() >= max_connections)
+    waiting_.erase(std::min_element(waiting_.begin(), waiting_.end(), [](const auto& a, const auto& b) {
+      return a.second->waits_since < b.second->waits_since;
+    }));
+  connection->waits_since = Clock::now();
   const int fd = connection->socket();
   epoll_event event{};
   event.events = EPOLLIN | EPOLLRDHUP;

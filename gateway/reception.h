@@ -20,8 +20,8 @@ class Reception {
   explicit Reception(Ready ready);
   ~Reception();
 
-  // Takes a connection, new or back from a worker; false when there are too many.
-  bool add(std::unique_ptr<Connection>& connection);
+  // Takes a connection, new or back from a worker.
+  void add(std::unique_ptr<Connection> connection);
 
   // Takes a connection that had its last answer, and closes it once the client is done: to close it at once would
   // reset it when part of a request is unread, and that can destroy the answer.

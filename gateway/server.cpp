@@ -136,7 +136,7 @@ bool HttpServer::shut_down(std::chrono::seconds patience) {
 // The library's accept thread: hands the new connection on and returns at once.
 bool HttpServer::process_and_close_socket(socket_t sock) {
   auto connection = std::make_unique<Connection>(sock);
-  if (!reception_.add(connection)) refuse(std::move(connection), "OA106");
+  reception_.add(std::move(connection));
   return true;
 }
 
@@ -181,7 +181,7 @@ void HttpServer::answer(std::unique_ptr<Connection> connection, Exchange& exchan
   if (answered && exchange.close)
     reception_.drain(std::move(connection));
   else if (answered)
-    reception_.add(connection);
+    reception_.add(std::move(connection));
   connection.reset();
   if (exchange.afterwards) exchange.afterwards();
 }

@@ -73,6 +73,19 @@ test('idle and slow clients keep no worker busy', async () => {
   await gateway.stop();
 });
 
+test('hundreds of idle connections keep nobody out', async () => {
+  const gateway = await Gateway.start();
+  const idle = [];
+  await Promise.all(Array.from({ length: 700 }, () => new Promise((connected) => {
+    const socket = net.connect(gateway.port, '127.0.0.1', connected);
+    socket.on('error', () => {});
+    idle.push(socket);
+  })));
+  for (let i = 0; i < 5; ++i) assert.equal((await gateway.request('GET', '/healthz')).status, 200);
+  idle.forEach((socket) => socket.destroy());
+  await gateway.stop();
+});
+
 test('what does not fit into the queue is refused at once, the rest is answered', async () => {
   const gateway = await Gateway.start('--threads', '1');
   const slow = await beginSlowRequest(gateway);
