@@ -5,6 +5,7 @@
 #include <sys/un.h>
 
 #include <algorithm>
+#include <limits>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -84,7 +85,8 @@ HttpServer::HttpServer(std::size_t threads, bool behind_tls, Handler handler)
     const int on = 1;
     ::setsockopt(sock, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   });
-  set_payload_max_length(max_body_size);
+  // The guard and read_body keep the limit: what the library refuses by itself cannot be told from a broken body.
+  set_payload_max_length(std::numeric_limits<std::size_t>::max());
   set_pre_routing_handler([this](const httplib::Request&, httplib::Response& response) {
     if (current->head.has_body() && !current->refusal) return HandlerResponse::Unhandled;
     handle(response, nullptr);
@@ -199,7 +201,8 @@ std::string HttpServer::read_body(Exchange& exchange, const httplib::ContentRead
     }
     std::atomic<std::size_t>* counter = nullptr;
   } slot;
-  if (exchange.head.chunked || !exchange.connection->await_input(exchange.head.length, Clock::now() + quick_body_time)) {
+  if (exchange.head.chunked ||
+      !exchange.connection->await_input(exchange.head.length, Clock::now() + quick_body_time)) {
     slot.counter = &slow_bodies_;
     if (++slow_bodies_ > max_slow_bodies_) throw make_problem("OA106");
   }
@@ -228,7 +231,7 @@ void HttpServer::fill_request(Exchange& exchange) const {
   if (behind_tls_) {
     // The proxy in front appends the address that it saw; what stands before it is the client's own claim.
     // Some append it as a header of its own.
-    for (const auto &[name, value] : request.headers)
+    for (const auto& [name, value] : request.headers)
       if (name == "x-forwarded-for") {
         const auto last = trim(std::string_view(value).substr(value.rfind(',') + 1));
         if (!last.empty()) request.ip = last;

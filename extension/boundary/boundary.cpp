@@ -49,10 +49,10 @@ void Capture(Failure* failure) noexcept {
 void Raise(Failure* failure) {
   if (failure->server != nullptr) ReThrowError(failure->server);
   const char* s = failure->sqlstate;
-  ereport(ERROR, (errcode(MAKE_SQLSTATE(s[0], s[1], s[2], s[3], s[4])),
-                  errmsg_internal("%s", Clipped(failure->message)),
-                  failure->detail[0] != '\0' ? errdetail_internal("%s", Clipped(failure->detail)) : 0,
-                  failure->hint[0] != '\0' ? errhint("%s", Clipped(failure->hint)) : 0));
+  ereport(ERROR,
+          (errcode(MAKE_SQLSTATE(s[0], s[1], s[2], s[3], s[4])), errmsg_internal("%s", Clipped(failure->message)),
+           failure->detail[0] != '\0' ? errdetail_internal("%s", Clipped(failure->detail)) : 0,
+           failure->hint[0] != '\0' ? errhint("%s", Clipped(failure->hint)) : 0));
   pg_unreachable();
 }
 

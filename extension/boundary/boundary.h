@@ -55,7 +55,8 @@ void Capture(Failure* failure) noexcept;
 // own code, ServerError as it was, bad_alloc as out_of_memory, anything else as internal_error.
 template <typename Body>
 Datum Boundary(Body body) {
-  static_assert(std::is_trivially_destructible_v<Body>, "raising the error would skip the destructor of a captured object");
+  static_assert(std::is_trivially_destructible_v<Body>,
+                "raising the error would skip the destructor of a captured object");
   const MemoryContext caller = CurrentMemoryContext;
   detail::Failure failure;
   try {

@@ -24,8 +24,7 @@ inline constexpr auto error_codes = std::to_array<ErrorCode>({
 });
 
 namespace oa {
-#define OPSADMIN_ERROR(sqlstate, condition, status, title) \
-  inline constexpr const char* condition = sqlstate;
+#define OPSADMIN_ERROR(sqlstate, condition, status, title) inline constexpr const char* condition = sqlstate;
 #include "errors.def"
 #undef OPSADMIN_ERROR
 }  // namespace oa

@@ -24,11 +24,11 @@ std::string HashPassword(std::string_view password, std::string_view salt) {
                 "Choose a password of at least " + std::to_string(min_password_length) + " and at most " +
                     std::to_string(max_password_length) + " bytes.");
   }
-  std::string encoded(argon2_encodedlen(time_cost, memory_kib, lanes, static_cast<uint32_t>(salt.size()),
-                                        hash_length, Argon2_id),
-                      '\0');
-  const int result = argon2id_hash_encoded(time_cost, memory_kib, lanes, password.data(), password.size(),
-                                           salt.data(), salt.size(), hash_length, encoded.data(), encoded.size());
+  std::string encoded(
+      argon2_encodedlen(time_cost, memory_kib, lanes, static_cast<uint32_t>(salt.size()), hash_length, Argon2_id),
+      '\0');
+  const int result = argon2id_hash_encoded(time_cost, memory_kib, lanes, password.data(), password.size(), salt.data(),
+                                           salt.size(), hash_length, encoded.data(), encoded.size());
   if (result == ARGON2_MEMORY_ALLOCATION_ERROR) throw std::bad_alloc();
   if (result != ARGON2_OK) throw Error(oa::internal_error, std::string("argon2: ") + argon2_error_message(result));
   encoded.resize(encoded.find('\0'));

@@ -53,8 +53,9 @@ static TenantColumn FindTenantColumn(TupleDesc descriptor, const char* name) {
     getTypeOutputInfo(attribute->atttypid, &tenant.output, &is_varlena);
     return tenant;
   }
-  ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("the audited table has no tenant column \"%s\" any more", name),
-                  errhint("Call opsadmin.audit() again for this table.")));
+  ereport(ERROR,
+          (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("the audited table has no tenant column \"%s\" any more", name),
+           errhint("Call opsadmin.audit() again for this table.")));
   pg_unreachable();
 }
 
@@ -69,8 +70,9 @@ static int64 LookUpTenant(const char* key) {
   GetUserIdAndSecContext(&user, &security);
   SetUserIdAndSecContext(tenants->rd_rel->relowner, security | SECURITY_LOCAL_USERID_CHANGE);
   if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
-  if (SPI_execute_with_args("SELECT id FROM opsadmin.tenant WHERE coalesce(key, id::pg_catalog.text) OPERATOR(pg_catalog.=) $1",
-                            1, types, values, nullptr, true, 1) != SPI_OK_SELECT)
+  if (SPI_execute_with_args(
+          "SELECT id FROM opsadmin.tenant WHERE coalesce(key, id::pg_catalog.text) OPERATOR(pg_catalog.=) $1", 1, types,
+          values, nullptr, true, 1) != SPI_OK_SELECT)
     elog(ERROR, "looking up a tenant failed");
   if (SPI_processed == 1) {
     bool is_null;
@@ -104,7 +106,8 @@ static TupleTableSlot* BeginRead(Tuplestorestate* rows, TupleDesc descriptor) {
   return MakeSingleTupleTableSlot(descriptor, &TTSOpsMinimalTuple);
 }
 
-static void AuditInsertOrDelete(Tuplestorestate* rows, RowShape* shape, TenantColumn* tenant, int32 target_id, char op) {
+static void AuditInsertOrDelete(Tuplestorestate* rows, RowShape* shape, TenantColumn* tenant, int32 target_id,
+                                char op) {
   MemoryContext statement = CurrentMemoryContext;
   MemoryContext row = AllocSetContextCreate(statement, "opsadmin audit row", ALLOCSET_DEFAULT_SIZES);
   TupleTableSlot* slot = BeginRead(rows, shape->descriptor);
@@ -155,7 +158,8 @@ static void AuditUpdate(Tuplestorestate* old_rows, Tuplestorestate* new_rows, Ro
 
 OPSADMIN_FUNCTION(opsadmin_audit_trigger) {
   if (!CALLED_AS_TRIGGER(fcinfo))
-    ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED), errmsg("opsadmin.audit_trigger() is a trigger")));
+    ereport(ERROR,
+            (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED), errmsg("opsadmin.audit_trigger() is a trigger")));
   const TriggerData* data = reinterpret_cast<TriggerData*>(fcinfo->context);
   const Trigger* trigger = data->tg_trigger;
   const bool has_rows = (data->tg_newtable != nullptr || TRIGGER_FIRED_BY_DELETE(data->tg_event)) &&

@@ -169,7 +169,8 @@ static int64 EnsureHeader(Oid sequence) {
   const int64 id = NewAuditId(sequence);
   BeginRow(&headers);
   SetColumn(&headers, header_id, Int64GetDatum(id));
-  SetColumn(&headers, header_tenant_id, Int64GetDatum(context != nullptr && context->has_tenant ? context->tenant_id : 0));
+  SetColumn(&headers, header_tenant_id,
+            Int64GetDatum(context != nullptr && context->has_tenant ? context->tenant_id : 0));
   SetColumn(&headers, header_created_at, TimestampTzGetDatum(GetCurrentTimestamp()));
   SetText(&headers, header_db_user, GetUserNameFromId(GetSessionUserId(), false));
   SetColumn(&headers, header_xact, FullTransactionIdGetDatum(GetTopFullTransactionId()));
@@ -195,7 +196,8 @@ static int64 EnsureHeader(Oid sequence) {
       item.val.string.val = const_cast<char*>(context->reason);
       item.val.string.len = strlen(context->reason);
       pushJsonbValue(&state, WJB_VALUE, &item);
-      SetColumn(&headers, header_meta, JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr))));
+      SetColumn(&headers, header_meta,
+                JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr))));
     }
   } else {
     SetClientAddress(&headers);

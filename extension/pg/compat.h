@@ -13,11 +13,11 @@ extern "C" {
 #endif
 }
 
-#define OPSADMIN_FUNCTION(name)      \
-  extern "C" {                       \
-  PG_FUNCTION_INFO_V1(name);         \
-  Datum name(PG_FUNCTION_ARGS);      \
-  }                                  \
+#define OPSADMIN_FUNCTION(name) \
+  extern "C" {                  \
+  PG_FUNCTION_INFO_V1(name);    \
+  Datum name(PG_FUNCTION_ARGS); \
+  }                             \
   Datum name([[maybe_unused]] PG_FUNCTION_ARGS)
 
 namespace opsadmin {

@@ -166,8 +166,9 @@ static void CopyTenant(Context* context, int64 id, const char* key) {
 //              request_id, reason, job_id, action, session_id)
 OPSADMIN_FUNCTION(opsadmin_bind_context) {
   if (BoundContext() != nullptr)
-    ereport(ERROR, (OpsadminErrcode(oa::context_already_bound), errmsg("a context is bound to this transaction already"),
-                    errhint("Begin a new transaction for another actor or tenant.")));
+    ereport(ERROR,
+            (OpsadminErrcode(oa::context_already_bound), errmsg("a context is bound to this transaction already"),
+             errhint("Begin a new transaction for another actor or tenant.")));
   if (GetCurrentTransactionNestLevel() > 1)
     ereport(ERROR, (OpsadminErrcode(oa::context_already_bound), errmsg("a context cannot be bound below a savepoint"),
                     errhint("Bind it right after BEGIN.")));

@@ -133,9 +133,7 @@ OPSADMIN_FUNCTION(opsadmin_wait_for_work) {
     CHECK_FOR_INTERRUPTS();
   }
   PG_FINALLY();
-  {
-    LeaveSlot();
-  }
+  { LeaveSlot(); }
   PG_END_TRY();
   PG_RETURN_VOID();
 }
