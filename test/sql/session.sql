@@ -1,5 +1,5 @@
 -- What the gateway calls, as its logins: signing in and out, sessions, invitations, requests, the choice of a tenant.
-SELECT plan(107);
+SELECT plan(109);
 \ir include/failure.psql
 
 SELECT opsadmin.create_tenant('acme', 'Acme', 'Asia/Seoul', id => 11), opsadmin.create_tenant('globex', 'Globex', id => 12), opsadmin.create_tenant('hooli', 'Hooli', id => 13) \g /dev/null
@@ -189,12 +189,17 @@ SELECT is(session_fails(:'second'), 'OA010', 'a new password ends every session'
 SELECT is(outcome, 'invalid', 'the old password is gone') FROM opsadmin.sign_in('lee@example.com', 'lee''s password', '192.0.2.1');
 RESET SESSION AUTHORIZATION;
 
--- Throttling: by address of the actor, and by address of the machine.
+-- Throttling: ten wrong passwords of one actor from one machine, fifty of one actor, fifty from one machine.
 DELETE FROM opsadmin.sign_in_event;
-INSERT INTO opsadmin.sign_in_event (email, site, ip, outcome) SELECT 'lee@example.com', 'partner', ('198.51.100.' || n)::inet, 'invalid' FROM generate_series(1, 9) AS n;
+INSERT INTO opsadmin.sign_in_event (email, site, ip, outcome) SELECT 'lee@example.com', 'partner', '203.0.113.1', 'invalid' FROM generate_series(1, 9) AS n;
 SET SESSION AUTHORIZATION opsadmin_partner_login;
-SELECT is(outcome, 'invalid', 'the tenth wrong password is judged') FROM opsadmin.sign_in('lee@example.com', 'wrong', '192.0.2.1');
+SELECT is(outcome, 'invalid', 'the tenth wrong password is judged') FROM opsadmin.sign_in('lee@example.com', 'wrong', '203.0.113.1');
 SELECT is(s, ROW('throttled', NULL, NULL, 60)::text, 'then not even the right one') FROM (SELECT opsadmin.sign_in('Lee@example.com', 'the new password', '203.0.113.1')::text AS s) AS answer;
+SELECT is(outcome, 'ok', 'from another machine it is') FROM opsadmin.sign_in('lee@example.com', 'the new password', '203.0.113.9');
+RESET SESSION AUTHORIZATION;
+INSERT INTO opsadmin.sign_in_event (email, site, ip, outcome) SELECT 'lee@example.com', 'partner', ('198.51.100.' || n)::inet, 'invalid' FROM generate_series(1, 40) AS n;
+SET SESSION AUTHORIZATION opsadmin_partner_login;
+SELECT is(outcome, 'throttled', 'fifty wrong ones from anywhere are enough') FROM opsadmin.sign_in('lee@example.com', 'the new password', '203.0.113.9');
 SELECT is(outcome, 'invalid', 'another actor is not concerned') FROM opsadmin.sign_in('other@example.com', 'x', '203.0.113.1');
 RESET SESSION AUTHORIZATION;
 UPDATE opsadmin.sign_in_event SET created_at = now() - interval '16 minutes' WHERE outcome = 'invalid';
