@@ -1,4 +1,5 @@
--- Looking up actors and tenants, and binding them. All of it runs as the extension's owner.
+-- Looking up actors and tenants, and binding them. All of it runs as the extension's owner. What each request
+-- calls is PL/pgSQL, which keeps its plans: a SQL function with a SET clause is planned again at each call.
 
 -- The id of an actor by e-mail address; OA408 when there is none.
 CREATE OR REPLACE FUNCTION opsadmin_private.actor_id(email text) RETURNS bigint
@@ -36,12 +37,14 @@ REVOKE ALL ON FUNCTION opsadmin_private.tenant_id FROM PUBLIC;
 
 -- The permissions of an actor on a site, for partners in one tenant. No row: an empty array.
 CREATE OR REPLACE FUNCTION opsadmin_private.permissions(actor_id bigint, site text, tenant_id bigint) RETURNS text[]
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT coalesce(array_agg(DISTINCT permission ORDER BY permission), '{}')
-  FROM opsadmin.role_binding b
-  JOIN opsadmin.access_role r ON r.name = b.role_name
-  CROSS JOIN unnest(r.permissions) AS permission
-  WHERE b.actor_id = $1 AND b.site = $2 AND (b.site = 'internal' OR b.tenant_id = $3)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN (SELECT coalesce(array_agg(DISTINCT permission ORDER BY permission), '{}')
+          FROM opsadmin.role_binding b
+          JOIN opsadmin.access_role r ON r.name = b.role_name
+          CROSS JOIN unnest(r.permissions) AS permission
+          WHERE b.actor_id = $1 AND b.site = $2 AND (b.site = 'internal' OR b.tenant_id = $3));
+END
 $$;
 COMMENT ON FUNCTION opsadmin_private.permissions IS 'The permissions of an actor on a site, for partners in one tenant';
 REVOKE ALL ON FUNCTION opsadmin_private.permissions FROM PUBLIC;

@@ -181,27 +181,33 @@ REVOKE ALL ON FUNCTION opsadmin_private.require_resource FROM PUBLIC;
 
 -- The rows of a resource that the context, a filter and a search leave, as SQL over the alias target.
 CREATE OR REPLACE FUNCTION opsadmin_private.compile_rows(resource opsadmin.resource, filter jsonb, search text) RETURNS text
-LANGUAGE sql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
-  SELECT concat_ws(' AND ',
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN concat_ws(' AND ',
     (SELECT opsadmin_private.tenant_predicate(p.tenant_column, p.tenant_type, 'target') FROM opsadmin.protected_table p
      WHERE p.target_id = ($1).target_id AND opsadmin.current_tenant() IS NOT NULL),
-    opsadmin_private.compile_filter(($1).name, $2), opsadmin_private.compile_search(($1).name, $3))
+    opsadmin_private.compile_filter(($1).name, $2), opsadmin_private.compile_search(($1).name, $3));
+END
 $$;
 COMMENT ON FUNCTION opsadmin_private.compile_rows IS 'The rows of a resource that the context, a filter and a search leave, as SQL';
 REVOKE ALL ON FUNCTION opsadmin_private.compile_rows FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION opsadmin_private.base64url(bytes bytea) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT rtrim(translate(encode($1, 'base64'), E'+/\n', '-_'), '=')
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN rtrim(translate(encode($1, 'base64'), E'+/\n', '-_'), '=');
+END
 $$;
 COMMENT ON FUNCTION opsadmin_private.base64url IS 'Bytes in base64url without padding (RFC 4648)';
 REVOKE ALL ON FUNCTION opsadmin_private.base64url FROM PUBLIC;
 
 -- A cursor: the payload and its signature for one list, so that it fits no other list.
 CREATE OR REPLACE FUNCTION opsadmin_private.make_cursor(list text, payload text) RETURNS text
-LANGUAGE sql STABLE STRICT PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  SELECT opsadmin_private.base64url(convert_to($2, 'UTF8')) || '.' ||
-         opsadmin_private.base64url(opsadmin_private.sign('cursor', convert_to($1 || chr(10) || $2, 'UTF8')))
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN opsadmin_private.base64url(convert_to($2, 'UTF8')) || '.' ||
+         opsadmin_private.base64url(opsadmin_private.sign('cursor', convert_to($1 || chr(10) || $2, 'UTF8')));
+END
 $$;
 COMMENT ON FUNCTION opsadmin_private.make_cursor IS 'A signed cursor for one list';
 REVOKE ALL ON FUNCTION opsadmin_private.make_cursor FROM PUBLIC;

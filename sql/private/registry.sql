@@ -39,8 +39,10 @@ REVOKE ALL ON FUNCTION opsadmin_private.forget_dropped_tables FROM PUBLIC;
 
 -- A table's name, always with its schema, quoted.
 CREATE OR REPLACE FUNCTION opsadmin_private.qualified_name(target regclass) RETURNS text
-LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1);
+END
 $$;
 COMMENT ON FUNCTION opsadmin_private.qualified_name IS 'A table''s name with its schema, quoted';
 REVOKE ALL ON FUNCTION opsadmin_private.qualified_name FROM PUBLIC;
@@ -174,9 +176,11 @@ REVOKE ALL ON FUNCTION opsadmin_private.tenant_column_type FROM PUBLIC;
 
 -- The condition that a row of the alias target belongs to the current tenant, of a protected table.
 CREATE OR REPLACE FUNCTION opsadmin_private.tenant_predicate(tenant_column name, tenant_type text, alias text DEFAULT NULL) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT format('%s%I OPERATOR(pg_catalog.=) opsadmin.current_tenant_key_%s()', $3 || '.', $1,
-                CASE $2 WHEN 'integer' THEN 'int4' WHEN 'bigint' THEN 'int8' ELSE $2 END)
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN format('%s%I OPERATOR(pg_catalog.=) opsadmin.current_tenant_key_%s()', $3 || '.', $1,
+                CASE $2 WHEN 'integer' THEN 'int4' WHEN 'bigint' THEN 'int8' ELSE $2 END);
+END
 $$;
 COMMENT ON FUNCTION opsadmin_private.tenant_predicate IS 'The condition that a row belongs to the current tenant';
 REVOKE ALL ON FUNCTION opsadmin_private.tenant_predicate FROM PUBLIC;
