@@ -53,15 +53,18 @@ COMMENT ON PROCEDURE opsadmin.run_worker IS 'A worker of the job queue, for pg_c
 REVOKE ALL ON PROCEDURE opsadmin.run_worker FROM PUBLIC;
 GRANT EXECUTE ON PROCEDURE opsadmin.run_worker TO opsadmin_worker;
 
--- The job as the page shows it. The caller has decided that the actor may see it.
+-- The job as the page shows it. The caller has decided that the actor may see it. PL/pgSQL keeps the plan,
+-- since the page asks each second.
 CREATE OR REPLACE FUNCTION opsadmin_private.job_json(job_id bigint) RETURNS json
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT json_build_object('id', b.id::text, 'name', b.name, 'label', j.label, 'actor_name', b.actor,
-    'tenant', (SELECT json_build_object('slug', t.slug, 'name', t.name) FROM opsadmin.tenant t WHERE t.id = j.tenant_id),
-    'target', b.target, 'selection_summary', b.selection, 'params', b.params, 'state', b.state, 'total', b.total, 'processed', b.processed,
-    'changed', b.changed, 'skipped', b.skipped, 'failed', b.failed, 'error', b.error, 'wait_reason', b.wait_reason, 'rate', b.rate,
-    'eta', date_trunc('second', b.eta), 'created_at', b.created_at, 'started_at', b.started_at, 'finished_at', b.finished_at)
-  FROM opsadmin.bulk_job b JOIN opsadmin.job j ON j.id = b.id WHERE b.id = $1
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN (SELECT json_build_object('id', b.id::text, 'name', b.name, 'label', j.label, 'actor_name', b.actor,
+            'tenant', (SELECT json_build_object('slug', t.slug, 'name', t.name) FROM opsadmin.tenant t WHERE t.id = j.tenant_id),
+            'target', b.target, 'selection_summary', b.selection, 'params', b.params, 'state', b.state, 'total', b.total, 'processed', b.processed,
+            'changed', b.changed, 'skipped', b.skipped, 'failed', b.failed, 'error', b.error, 'wait_reason', b.wait_reason, 'rate', b.rate,
+            'eta', date_trunc('second', b.eta), 'created_at', b.created_at, 'started_at', b.started_at, 'finished_at', b.finished_at)
+          FROM opsadmin.bulk_job b JOIN opsadmin.job j ON j.id = b.id WHERE b.id = $1);
+END
 $$;
 COMMENT ON FUNCTION opsadmin_private.job_json IS 'A job as the page shows it, as json';
 REVOKE ALL ON FUNCTION opsadmin_private.job_json FROM PUBLIC;
