@@ -25,6 +25,10 @@ BEGIN
       RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = format('parameter "%s" has no type that is known', param ->> 'name'),
         HINT = 'Types are integer, numeric, text, boolean and date.';
     END IF;
+    IF param - '{name,type,label,min,max,required,default}'::text[] <> '{}' THEN
+      RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = format('parameter "%s" has a member that is not known', param ->> 'name'),
+        HINT = 'Members are name, type, label, min, max, required and default.';
+    END IF;
     definition := jsonb_build_object('name', param -> 'name', 'type', param -> 'type', 'label', opsadmin_private.label(param -> 'label', param ->> 'name'),
       'required', coalesce(param -> 'required', 'true')) || (SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(param) WHERE key IN ('min', 'max', 'default'));
     IF jsonb_typeof(definition -> 'required') <> 'boolean' OR example ? (param ->> 'name') THEN

@@ -64,6 +64,10 @@ DECLARE
   answer json;
 BEGIN
   PERFORM opsadmin_private.require_permission('audit:read');
+  IF jsonb_typeof(filter) <> 'object' OR filter - '{job_id,target,actor}'::text[] <> '{}' THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = 'the filter holds something else than job_id, target and actor', COLUMN = '/filter',
+      HINT = 'For example {"target":"shop.product","actor":"Kim"}.';
+  END IF;
   IF filter ? 'job_id' AND (filter ->> 'job_id') !~ '^[0-9]{1,18}$' THEN
     RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = 'job_id is not a number', COLUMN = '/filter/job_id',
       HINT = 'Use the id of a job, as opsadmin.list_jobs() shows it.';

@@ -6,6 +6,7 @@ DECLARE
   libraries text[] := regexp_split_to_array(current_setting('shared_preload_libraries'), '[\s,"]+');
   cron_database text := current_setting('cron.database_name', true);
   worker record;
+  kpi record;
 BEGIN
   IF NOT 'opsadmin' = ANY (libraries) THEN
     RETURN NEXT ('error', 'preload', 'opsadmin', 'opsadmin is not in shared_preload_libraries',
@@ -53,6 +54,17 @@ BEGIN
                OR granted.rolname = 'opsadmin_partner' AND member.rolname IN ('opsadmin_partner_login', 'opsadmin_trusted'));
 
   RETURN QUERY
+    SELECT 'error', 'isolation', t.name, format('table "%s" has no column "%s" any more', t.name, p.tenant_column),
+           format('SELECT opsadmin.unprotect(%L); -- then protect() and audit() it by the column that names the tenant now', opsadmin_private.qualified_name(t.relation))
+    FROM opsadmin.protected_table p JOIN opsadmin.target t ON t.id = p.target_id
+    WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.relation AND a.attname = p.tenant_column AND NOT a.attisdropped);
+  RETURN QUERY
+    SELECT 'error', 'audit', t.name, format('table "%s" has no column "%s" any more: if it was renamed, its values are in the log', t.name, c.column_name),
+           format('SELECT opsadmin.audit(%L, redact => ''{…}'', ignore => ''{…}''); -- with the names that the columns have now', opsadmin_private.qualified_name(t.relation))
+    FROM opsadmin.audited_table d JOIN opsadmin.target t ON t.id = d.target_id CROSS JOIN LATERAL unnest(d.redact || d.ignore) AS c(column_name)
+    WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.relation AND a.attname = c.column_name AND NOT a.attisdropped);
+
+  RETURN QUERY
     SELECT 'warning', 'resource', r.name, format('table "%s" is not protected: nobody can read the resource', t.name),
            format('SELECT opsadmin.protect(%L);', opsadmin_private.qualified_name(t.relation))
     FROM opsadmin.resource r JOIN opsadmin.target t ON t.id = r.target_id
@@ -69,6 +81,14 @@ BEGIN
                 ELSE format('SELECT opsadmin.protect(%L);', opsadmin_private.qualified_name(t.relation)) END
     FROM opsadmin.kpi k JOIN opsadmin.target t ON t.id = k.target_id
     WHERE NOT EXISTS (SELECT FROM opsadmin.protected_table p WHERE p.target_id = t.id);
+  FOR kpi IN SELECT k.*, t.relation FROM opsadmin.kpi k JOIN opsadmin.target t ON t.id = k.target_id JOIN opsadmin.protected_table p ON p.target_id = t.id LOOP
+    BEGIN
+      PERFORM opsadmin_private.plan_kpi(kpi.relation, kpi.time_column, kpi.value, kpi.filter);
+    EXCEPTION WHEN OTHERS THEN
+      RETURN NEXT ('warning', 'kpi', kpi.name, SQLERRM || ': the KPI is not refreshed',
+        format('SELECT opsadmin.define_kpi(%L, %L, …); -- as the table is now', kpi.name, opsadmin_private.qualified_name(kpi.relation)))::opsadmin.finding;
+    END;
+  END LOOP;
 
   BEGIN
     PERFORM opsadmin_private.sign('health', '');

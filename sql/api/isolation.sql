@@ -139,6 +139,7 @@ DECLARE
   was opsadmin.protected_table;
   table_name text := opsadmin_private.qualified_name(target);
   policy name;
+  own_default name;
 BEGIN
   SELECT p.* INTO was FROM opsadmin.protected_table p JOIN opsadmin.target t ON t.id = p.target_id WHERE t.relation = target;
   IF NOT FOUND THEN
@@ -154,7 +155,11 @@ BEGIN
     EXECUTE format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY', table_name);
   END IF;
   IF NOT was.had_default THEN
-    EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', table_name, was.tenant_column);
+    -- The column may have another name by now, be gone, or have a default of the company's own.
+    FOR own_default IN SELECT a.attname FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+                       WHERE d.adrelid = target AND pg_get_expr(d.adbin, d.adrelid) ~ '^\(?opsadmin\.current_tenant_key_' LOOP
+      EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', table_name, own_default);
+    END LOOP;
   END IF;
   FOR policy IN SELECT opsadmin_private.own_policies(target) LOOP
     EXECUTE format('DROP POLICY %I ON %s', policy, table_name);

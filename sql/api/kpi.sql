@@ -18,8 +18,7 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = 'the KPI does not fit', HINT = 'The time column is a timestamptz; the unit is count or money.';
   END IF;
   BEGIN
-    EXECUTE format('EXPLAIN (COSTS OFF) SELECT (%s)::numeric FROM %s AS target WHERE target.%I >= now() AND (%s) HAVING true', value,
-                   opsadmin_private.qualified_name(source), time_column, coalesce(filter, 'true'));
+    PERFORM opsadmin_private.plan_kpi(source, time_column, value, filter);
   EXCEPTION WHEN OTHERS THEN
     RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = 'the KPI does not fit: ' || SQLERRM,
       HINT = 'value is an aggregate such as count(*); filter is what stands after WHERE.';
@@ -72,7 +71,15 @@ BEGIN
     PERFORM opsadmin_private.bind_actor('internal', NULL, NULL, '{*}', action => 'refresh_kpi');
   END IF;
   FOR definition IN SELECT * FROM opsadmin.kpi k WHERE k.name = coalesce(refresh_kpi.kpi, k.name) ORDER BY k.ordinal LOOP
-    stored := stored + opsadmin_private.refresh_one_kpi(definition, first_day, last_day);
+    BEGIN
+      stored := stored + opsadmin_private.refresh_one_kpi(definition, first_day, last_day);
+    EXCEPTION WHEN OTHERS THEN
+      -- One that does not fit its table any more holds up no other.
+      IF kpi IS NOT NULL THEN
+        RAISE;
+      END IF;
+      RAISE WARNING USING ERRCODE = SQLSTATE, MESSAGE = format('KPI "%s" is not refreshed: %s', definition.name, SQLERRM), HINT = 'Define it anew with opsadmin.define_kpi().';
+    END;
   END LOOP;
   RETURN stored;
 END

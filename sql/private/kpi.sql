@@ -23,6 +23,17 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.day_start IS 'The instant at which a day begins in a time zone';
 REVOKE ALL ON FUNCTION opsadmin_private.day_start FROM PUBLIC;
 
+-- Plans what a KPI computes, and raises what PostgreSQL says when it does not fit the table.
+CREATE OR REPLACE FUNCTION opsadmin_private.plan_kpi(source regclass, time_column name, value text, filter text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  EXECUTE format('EXPLAIN (COSTS OFF) SELECT (%s)::numeric FROM %s AS target WHERE target.%I >= now() AND (%s) HAVING true', value,
+                 opsadmin_private.qualified_name(source), time_column, coalesce(filter, 'true'));
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.plan_kpi IS 'Plans what a KPI computes; an error when it does not fit the table';
+REVOKE ALL ON FUNCTION opsadmin_private.plan_kpi FROM PUBLIC;
+
 -- Computes one KPI for a range of days of every tenant, as staff of the internal site would see it, and stores
 -- what it found. A NULL range means: every day that is not final yet, and at most 90 days back. Returns the number of values stored.
 CREATE OR REPLACE FUNCTION opsadmin_private.refresh_one_kpi(kpi opsadmin.kpi, first_day date, last_day date) RETURNS integer

@@ -1,5 +1,5 @@
 -- Actions: what define_action() refuses, the parameters and selections of run_action(), and bulk_update().
-SELECT plan(99);
+SELECT plan(100);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -22,6 +22,7 @@ FROM (VALUES
   ('''bad'', ''regress_shop.item'', ''''', 'OA425', 'empty changes'), ('''bad'', ''regress_shop.item'', NULL', 'OA425', 'no changes'), ('''bad'', ''regress_shop.item'', ''nothing = 1''', 'OA425', 'an unknown column'),
   ('''bad'', ''regress_shop.item'', ''price = name''', 'OA425', 'a value of another type'), ('''bad'', ''regress_shop.item'', ''price = ''', 'OA425', 'no value'),
   ('''bad'', ''regress_shop.item'', ''price = params.percent''', 'OA425', 'a parameter that is not defined'),
+  ('''bad'', ''regress_shop.item'', ''price = params.n'', ''[{"name":"n","type":"numeric","minimum":1}]''', 'OA425', 'a member of a parameter that is not known'),
   ('''bad'', ''regress_shop.item'', ''note = NULL'', condition => ''nothing = 1''', 'OA425', 'a condition over an unknown column'),
   ('''bad'', ''regress_shop.item'', ''note = NULL'', condition => ''id''', 'OA425', 'a condition that is none'),
   ('''bad'', ''regress_shop.item'', ''note = NULL; DROP TABLE regress_shop.item''', 'OA425', 'a second statement'),

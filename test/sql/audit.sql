@@ -1,5 +1,5 @@
 -- Audit: every committed change of an audited row is in the log once, with who and from where, whatever made it.
-SELECT plan(109);
+SELECT plan(111);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -314,6 +314,7 @@ SELECT ok(bool_and(r ->> 'target' = 'regress_shop.large'), 'by target') FROM jso
 SELECT ok(bool_and(r ->> 'actor_name' = 'Kim'), 'by actor') FROM jsonb_array_elements(opsadmin.list_audit('{"actor":"kI"}')::jsonb -> 'rows') AS r;
 SELECT is(opsadmin.list_audit(filter::jsonb)::jsonb, '{"rows":[],"next":null}', 'none by ' || filter) FROM unnest(ARRAY['{"target":"x"}', '{"actor":"%"}', '{"job_id":"999999"}', '{"actor":"'' OR true --"}']) AS filter;
 SELECT is(failure($$SELECT opsadmin.list_audit('{"job_id":"1 OR true"}')$$), 'OA422 /filter/job_id', 'a job is a number');
+SELECT is(failure(format('SELECT opsadmin.list_audit(%L)', filter)), 'OA422 /filter', 'not a filter: ' || filter) FROM unnest(ARRAY['{"actor":"Kim","op":"DELETE"}', '[]']) AS filter;
 COMMIT;
 CREATE FUNCTION audit_pages(filter jsonb, size int) RETURNS bigint[] LANGUAGE plpgsql AS $$
 DECLARE

@@ -1,5 +1,5 @@
 -- health(): a finding for everything that is missing, each with a remedy that mends it.
-SELECT plan(28);
+SELECT plan(31);
 \ir include/failure.psql
 
 CREATE FUNCTION findings(rules text[]) RETURNS SETOF text LANGUAGE sql AS $$SELECT concat_ws('|', level, rule, object, problem, remedy) FROM opsadmin.health() WHERE rule = ANY (rules)$$;
@@ -73,6 +73,18 @@ SELECT set_eq($$SELECT findings('{resource}')$$, ARRAY['warning|resource|item|ta
               'a table that is not protected any more, and a column that has another name');
 SELECT opsadmin.protect('regress_shop.kept'), opsadmin.expose('regress_shop.kept', 'item') \g /dev/null
 SELECT is_empty($$SELECT findings('{resource}')$$, 'the remedies mend it');
+
+-- Columns that were renamed under what names them.
+SELECT opsadmin.define_kpi('kept', 'regress_shop.kept', 'sold_at', 'count(*)', 'id > 0'), opsadmin.audit('regress_shop.kept', redact => '{sold_at}') \g /dev/null
+ALTER TABLE regress_shop.kept RENAME sold_at TO bought_at;
+ALTER TABLE regress_shop.kept RENAME tenant_id TO customer_id;
+SELECT set_eq($$SELECT findings('{isolation,audit,kpi}')$$, ARRAY['error|isolation|regress_shop.kept|table "regress_shop.kept" has no column "tenant_id" any more|SELECT opsadmin.unprotect(''regress_shop.kept''); -- then protect() and audit() it by the column that names the tenant now',
+              'error|audit|regress_shop.kept|table "regress_shop.kept" has no column "sold_at" any more: if it was renamed, its values are in the log|SELECT opsadmin.audit(''regress_shop.kept'', redact => ''{…}'', ignore => ''{…}''); -- with the names that the columns have now',
+              'warning|kpi|kept|column target.sold_at does not exist: the KPI is not refreshed|SELECT opsadmin.define_kpi(''kept'', ''regress_shop.kept'', …); -- as the table is now'],
+              'a tenant column, a redacted column and a time column that have another name');
+SELECT lives_ok($$SELECT opsadmin.unprotect('regress_shop.kept'), opsadmin.protect('regress_shop.kept', 'customer_id'), opsadmin.audit('regress_shop.kept', redact => '{bought_at}'),
+                         opsadmin.define_kpi('kept', 'regress_shop.kept', 'bought_at')$$, 'the remedies can be run');
+SELECT is_empty($$SELECT findings('{isolation,audit,kpi}')$$, 'and mend it');
 DROP SCHEMA regress_shop CASCADE;
 RESET client_min_messages;
 

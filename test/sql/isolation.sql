@@ -1,5 +1,5 @@
 -- protect(): what it refuses, what partners, staff and the company's own roles see and write, and unprotect().
-SELECT plan(75);
+SELECT plan(77);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -202,6 +202,17 @@ SELECT opsadmin.protect('regress_shop.product', trusted_roles => '{regress_opsad
 SELECT is(state_of('regress_shop.product') -> 'defaults', '["1", "1"]', 'an existing default is kept');
 SELECT opsadmin.unprotect('regress_shop.product') \g /dev/null
 SELECT is(state_of('regress_shop.product'), before, 'row-level security, policies and a default of the company stay') FROM state;
+
+-- unprotect() when the tenant column has another name, or is gone.
+CREATE TABLE regress_shop.renamed (id int PRIMARY KEY, shop varchar(40) NOT NULL);
+SELECT opsadmin.protect('regress_shop.renamed', 'shop') \g /dev/null
+ALTER TABLE regress_shop.renamed RENAME shop TO seller;
+SELECT opsadmin.unprotect('regress_shop.renamed') \g /dev/null
+SELECT is(state_of('regress_shop.renamed') - 'acl' - 'schema', '{"security": [false, false], "policies": null, "defaults": null, "registered": null}', 'unprotect() of a table whose tenant column was renamed');
+SELECT opsadmin.protect('regress_shop.renamed', 'seller') \g /dev/null
+ALTER TABLE regress_shop.renamed DROP seller CASCADE;
+SELECT lives_ok($$SELECT opsadmin.unprotect('regress_shop.renamed')$$, 'or dropped');
+DROP TABLE regress_shop.renamed;
 
 -- Columns of every kind.
 INSERT INTO regress_shop.nullable VALUES (1, NULL, '5d7bbdd0-4e33-4f8e-9b3a-6f2b1c9f6f01', now(), 1, '5d7bbdd0-4e33-4f8e-9b3a-6f2b1c9f6f01'), (2, NULL, 'x', now(), 2, gen_random_uuid());

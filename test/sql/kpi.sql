@@ -1,5 +1,5 @@
 -- KPIs: definitions, values equal to a recomputation, days of the tenant's own zone, final days, and reading them.
-SELECT plan(73);
+SELECT plan(74);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -112,6 +112,9 @@ SELECT is(failure($$SELECT opsadmin.drop_kpi('sessions')$$), 'OA410', 'twice');
 SELECT is(failure(format('SELECT opsadmin.refresh_kpi(%s)', arguments)), code, 'refresh_kpi(): ' || why)
 FROM (VALUES ('''nothing''', 'OA410', 'an unknown KPI'), ('NULL, ''2026-03-02'', ''2026-03-01''', 'OA420', 'a range from its end'), ('NULL, NULL, ''2026-03-01''', 'OA420', 'a last day alone'),
              ('NULL, ''1900-01-01''', 'OA420', 'more than ten years')) AS bad (arguments, code, why);
+ALTER TABLE regress_shop.visit RENAME at TO seen_at;
+SELECT is(opsadmin.refresh_kpi(first_day => '2026-03-08', last_day => '2026-03-10'), (SELECT 3 * count(*) FROM opsadmin.tenant, opsadmin.kpi WHERE kpi.name <> 'visits')::int, 'a KPI that does not fit its table any more holds up no other');
+ALTER TABLE regress_shop.visit RENAME seen_at TO at;
 
 -- Reading.
 DELETE FROM opsadmin.daily_kpi;
