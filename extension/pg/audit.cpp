@@ -13,18 +13,23 @@ extern "C" {
 #include "commands/trigger.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
+#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/tuplestore.h"
 }
 
 namespace opsadmin {
 
-// Maps the value of a tenant column to the tenant's id, remembering the last one.
+// Maps the value of a tenant column to the tenant's id, remembering those of the statement.
 struct TenantColumn {
   int column;  // attribute index, -1: the table has none
-  Oid output;
-  char* last_value;
-  int64 last_id;
+  FmgrInfo output;
+  HTAB* known;  // KnownTenant by key, those that this statement has met
+};
+
+struct KnownTenant {
+  char key[NAMEDATALEN];
+  int64 id;
 };
 
 void InitializeAudit() {
@@ -43,14 +48,22 @@ static void ApplyRule(RowShape* shape, const char* rule) {
 }
 
 static TenantColumn FindTenantColumn(TupleDesc descriptor, const char* name) {
-  TenantColumn tenant = {-1, InvalidOid, nullptr, 0};
+  TenantColumn tenant = {-1, {}, nullptr};
   if (name[0] == '\0') return tenant;
   for (int i = 0; i < descriptor->natts; i++) {
     const Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
     if (attribute->attisdropped || strcmp(NameStr(attribute->attname), name) != 0) continue;
+    Oid output;
     bool is_varlena;
+    HASHCTL control = {};
     tenant.column = i;
-    getTypeOutputInfo(attribute->atttypid, &tenant.output, &is_varlena);
+    getTypeOutputInfo(attribute->atttypid, &output, &is_varlena);
+    fmgr_info(output, &tenant.output);
+    control.keysize = NAMEDATALEN;
+    control.entrysize = sizeof(KnownTenant);
+    control.hcxt = CurrentMemoryContext;
+    tenant.known =
+        hash_create("opsadmin tenants of a statement", 32, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
     return tenant;
   }
   ereport(ERROR,
@@ -65,15 +78,19 @@ static int64 LookUpTenant(const char* key) {
   Oid user;
   int security;
   int64 id = 0;
-  Oid types[1] = {TEXTOID};
+  static SPIPlanPtr plan = nullptr;  // lives as long as the backend
   Datum values[1] = {CStringGetTextDatum(key)};
   GetUserIdAndSecContext(&user, &security);
   SetUserIdAndSecContext(tenants->rd_rel->relowner, security | SECURITY_LOCAL_USERID_CHANGE);
   if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
-  if (SPI_execute_with_args(
-          "SELECT id FROM opsadmin.tenant WHERE coalesce(key, id::pg_catalog.text) OPERATOR(pg_catalog.=) $1", 1, types,
-          values, nullptr, true, 1) != SPI_OK_SELECT)
-    elog(ERROR, "looking up a tenant failed");
+  if (plan == nullptr) {
+    Oid types[1] = {TEXTOID};
+    SPIPlanPtr made = SPI_prepare(
+        "SELECT id FROM opsadmin.tenant WHERE coalesce(key, id::pg_catalog.text) OPERATOR(pg_catalog.=) $1", 1, types);
+    if (made == nullptr || SPI_keepplan(made) != 0) elog(ERROR, "planning the look-up of a tenant failed");
+    plan = made;
+  }
+  if (SPI_execute_plan(plan, values, nullptr, true, 1) != SPI_OK_SELECT) elog(ERROR, "looking up a tenant failed");
   if (SPI_processed == 1) {
     bool is_null;
     id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
@@ -84,19 +101,21 @@ static int64 LookUpTenant(const char* key) {
   return id;
 }
 
-// The id of the row's tenant, 0 when it has none. statement is where the last value is remembered.
-static int64 RowTenant(TenantColumn* tenant, TupleTableSlot* slot, MemoryContext statement) {
+// The id of the row's tenant, 0 when it has none.
+static int64 RowTenant(TenantColumn* tenant, TupleTableSlot* slot) {
   if (tenant->column < 0) return 0;
   bool is_null;
   const Datum value = slot_getattr(slot, tenant->column + 1, &is_null);
   if (is_null) return 0;
-  char* key = OidOutputFunctionCall(tenant->output, value);
-  if (tenant->last_value == nullptr || strcmp(key, tenant->last_value) != 0) {
-    tenant->last_id = LookUpTenant(key);
-    if (tenant->last_value != nullptr) pfree(tenant->last_value);
-    tenant->last_value = MemoryContextStrdup(statement, key);
+  char* key = OutputFunctionCall(&tenant->output, value);
+  if (strlen(key) >= NAMEDATALEN) return 0;  // no tenant's key is as long
+  KnownTenant* known = static_cast<KnownTenant*>(hash_search(tenant->known, key, HASH_FIND, nullptr));
+  if (known == nullptr) {
+    const int64 id = LookUpTenant(key);
+    known = static_cast<KnownTenant*>(hash_search(tenant->known, key, HASH_ENTER, nullptr));
+    known->id = id;
   }
-  return tenant->last_id;
+  return known->id;
 }
 
 // A slot that reads a transition table from its start, through a read pointer of its own.
@@ -116,7 +135,7 @@ static void AuditInsertOrDelete(Tuplestorestate* rows, RowShape* shape, TenantCo
     if (writer == nullptr) writer = OpenAuditWriter(target_id);
     MemoryContextSwitchTo(row);
     Jsonb* values = WholeRow(shape, slot);
-    WriteAuditEntry(writer, RowTenant(tenant, slot, statement), op, RowKey(shape, slot), op == 'D' ? values : nullptr,
+    WriteAuditEntry(writer, RowTenant(tenant, slot), op, RowKey(shape, slot), op == 'D' ? values : nullptr,
                     op == 'I' ? values : nullptr);
     MemoryContextSwitchTo(statement);
     MemoryContextReset(row);
@@ -146,7 +165,7 @@ static void AuditUpdate(Tuplestorestate* old_rows, Tuplestorestate* new_rows, Ro
         writer = OpenAuditWriter(target_id);
         MemoryContextSwitchTo(row);
       }
-      WriteAuditEntry(writer, RowTenant(tenant, before, statement), 'U', RowKey(shape, before), old_values, new_values);
+      WriteAuditEntry(writer, RowTenant(tenant, before), 'U', RowKey(shape, before), old_values, new_values);
     }
     MemoryContextSwitchTo(statement);
     MemoryContextReset(row);
