@@ -102,11 +102,14 @@ describe('malformed requests', () => {
   });
 
   test('malformed chunks are refused, and a connection with chunks ends with them', async () => {
-    for (const body of ['zz\r\n{}\r\n0\r\n\r\n', '\r\n', '2\r\n{}\r\n0\r\nx\r\n\r\n'])
+    for (const body of ['zz\r\n{}\r\n0\r\n\r\n', '\r\n', '2\r\n{}\r\nzz\r\n', '5\r\n{}\r\n0\r\n\r\n'])
       await refused(chunked(body), 'the body is malformed or did not arrive in time');
-    const answer = await gateway.raw(chunked('2\r\n{}xx\r\n0\r\n\r\n'));
-    assert.equal(answer.status, 400);
-    assert.equal(answer.headers.connection, 'close');
+    // Versions of the library differ in which of these they forgive; the object without members is refused then.
+    for (const body of ['2\r\n{}xx\r\n0\r\n\r\n', '2\r\n{}\r\n0\r\nx\r\n\r\n']) {
+      const answer = await gateway.raw(chunked(body));
+      assert.equal(answer.status, 400);
+      assert.equal(answer.headers.connection, 'close');
+    }
   });
 
   test('a body is sent only when asked for, if the client waits for that', async () => {
