@@ -81,7 +81,8 @@ BEGIN
     SELECT json_build_object('rows', coalesce((SELECT json_agg(json_build_object(
       'id', p.id::text, 'created_at', p.created_at, 'tenant', (SELECT json_build_object('slug', t.slug, 'name', t.name) FROM opsadmin.tenant t WHERE t.id = p.tenant_id),
       'actor_name', p.actor_name, 'db_user', p.db_user, 'site', p.site, 'ip', host(p.ip), 'method', p.method, 'path', p.path, 'request_id', p.request_id,
-      'job_id', p.job_id::text, 'action', p.action, 'target', p.target, 'target_pk', p.target_pk, 'op', p.op, 'before', p.before, 'after', p.after, 'meta', p.meta)
+      'job_id', p.job_id::text, 'action', p.action, 'target', p.target, 'target_pk', opsadmin_private.numbers_as_text(p.target_pk), 'op', p.op,
+      'before', opsadmin_private.numbers_as_text(p.before), 'after', opsadmin_private.numbers_as_text(p.after), 'meta', p.meta)
       ORDER BY p.id DESC) FROM page p), '[]'),
       'next', CASE WHEN (SELECT count(*) FROM found) > $6 THEN (SELECT opsadmin_private.make_cursor($7, json_build_array(min(id)::text)::text) FROM page) END)
   $query$, conditions)

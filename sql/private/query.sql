@@ -254,6 +254,16 @@ COMMENT ON FUNCTION opsadmin_private.page_size IS 'A page size between 1 and 100
 REVOKE ALL ON FUNCTION opsadmin_private.page_size FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin_private.page_size TO opsadmin_internal, opsadmin_partner;
 
+-- The members of an object, with texts for numbers: a browser would round them and drop their last zeros.
+CREATE OR REPLACE FUNCTION opsadmin_private.numbers_as_text(members jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT jsonb_object_agg(m.key, CASE jsonb_typeof(m.value) WHEN 'number' THEN to_jsonb(m.value #>> '{}') ELSE m.value END)
+  FROM jsonb_each($1) AS m
+$$;
+COMMENT ON FUNCTION opsadmin_private.numbers_as_text IS 'The members of an object, with texts for numbers';
+REVOKE ALL ON FUNCTION opsadmin_private.numbers_as_text FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin_private.numbers_as_text TO opsadmin_internal, opsadmin_partner;
+
 -- The SQL of a page of a list: one row (rows json, last text, more boolean). Definer, to read the registry;
 -- list_rows() runs it under the caller's own row-level security. Order: the sort column with missing
 -- values last, then the key in the same direction.

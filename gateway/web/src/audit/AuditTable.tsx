@@ -54,7 +54,7 @@ export function EntryRows({ entry }: { entry: AuditEntry }) {
           </button>
           <time dateTime={entry.created_at} title={formatFull(entry.created_at)}>{formatStamp(entry.created_at)}</time>
         </td>
-        <td>{entry.actor_name ?? <span class="mono">{entry.db_user}</span>}</td>
+        <td><Who entry={entry} /></td>
         <td><OpChip op={entry.op} /></td>
         <td><span class="mono">{entry.target}</span> <span class="key">{key}</span></td>
         <td><ChangeSummary entry={entry} changes={changes} /></td>
@@ -65,6 +65,13 @@ export function EntryRows({ entry }: { entry: AuditEntry }) {
       </tr>
     </Fragment>
   );
+}
+
+/** Who made the change; a partner is not told who of the staff worked in all tenants at once. */
+export function Who({ entry }: { entry: Pick<AuditEntry, 'actor_name' | 'db_user'> }) {
+  if (entry.actor_name !== null) return <>{entry.actor_name}</>;
+  if (entry.db_user !== null) return <span class="mono">{entry.db_user}</span>;
+  return <span class="muted">{msg.value.notShown}</span>;
 }
 
 const opIcons = { INSERT: 'plus', UPDATE: 'pencil', DELETE: 'close', TRUNCATE: 'close' } as const;

@@ -12,7 +12,7 @@ import { paceOfJobs } from '../jobs/JobList';
 import { JobStateChip } from '../jobs/JobStateChip';
 import { can } from '../session';
 import { call } from '../sql/sql';
-import { ChangeSummary, OpChip } from '../audit/AuditTable';
+import { ChangeSummary, OpChip, Who } from '../audit/AuditTable';
 import { changesOf, keyText } from '../audit/diff';
 import { CopySql } from '../ui/CopySql';
 import { Page } from '../ui/Page';
@@ -163,7 +163,7 @@ function RecentChanges() {
             {audit.data.rows.map((entry) => (
               <li key={entry.id} class="recent-change">
                 <time class="muted" dateTime={entry.created_at}>{formatTime(entry.created_at)}</time>
-                <span>{entry.actor_name ?? entry.db_user}</span>
+                <span><Who entry={entry} /></span>
                 <OpChip op={entry.op} />
                 <span><span class="mono">{entry.target}</span> <span class="key">{keyText(entry.target_pk)}</span></span>
                 <ChangeSummary entry={entry} changes={changesOf(entry)} />

@@ -198,6 +198,10 @@ export const en = {
   failed: 'Failed',
   parameters: 'Parameters',
   selection: 'Selection',
+  selectedKeys: (n: string) => `${n} selected`,
+  everyRow: 'all',
+  matchingRows: 'all matching',
+  exceptKeys: (n: string) => `, except ${n}`,
   target: 'Target',
   waitReason: 'Waiting',
   jobError: 'Error',
@@ -216,6 +220,7 @@ export const en = {
   // Audit
   when: 'When',
   who: 'Who',
+  notShown: 'not shown',
   operation: 'Operation',
   changes: 'Changes',
   actor: 'Actor',

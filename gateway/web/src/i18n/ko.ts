@@ -187,6 +187,10 @@ export const ko: Catalog = {
   failed: '실패',
   parameters: '매개변수',
   selection: '선택 범위',
+  selectedKeys: (n) => `${n}개 선택`,
+  everyRow: '전체',
+  matchingRows: '조건에 맞는 전체',
+  exceptKeys: (n) => `, ${n}개 제외`,
   target: '대상',
   waitReason: '대기 사유',
   jobError: '오류',
@@ -204,6 +208,7 @@ export const ko: Catalog = {
 
   when: '시각',
   who: '사용자',
+  notShown: '비공개',
   operation: '구분',
   changes: '변경 내용',
   actor: '사용자',

@@ -16,6 +16,7 @@ import { isActive, shareDone, timeLeft, timeTaken } from './job';
 import { JobControls } from './JobControls';
 import { JobProgress } from './JobProgress';
 import { JobStateChip } from './JobStateChip';
+import { selectionText } from './selection';
 
 // Somebody else may resume a paused job.
 const paceOfJob = (job: Job) => (isActive(job.state) ? 1000 : job.state === 'PAUSED' ? 5000 : null);
@@ -85,7 +86,7 @@ function JobBody({ job, audited }: { job: Job; audited: boolean }) {
           <h2>{m.details}</h2>
           <dl class="facts">
             <Fact name={m.target}><span class="mono">{job.target}</span></Fact>
-            <Fact name={m.selection}>{job.selection_summary ?? '—'}</Fact>
+            <Fact name={m.selection}>{job.selection_summary === null ? '—' : selectionText(job.selection_summary)}</Fact>
             {job.tenant && <Fact name={m.tenant}>{job.tenant.name}</Fact>}
             <Fact name={m.startedBy}>{job.actor_name ?? '—'}</Fact>
             <Fact name={m.parameters}><Params params={job.params} /></Fact>

@@ -13,6 +13,7 @@ import { useQueryParams } from '../ui/url';
 import { isActive, timeLeft, timeTaken } from './job';
 import { JobProgress } from './JobProgress';
 import { JobStateChip } from './JobStateChip';
+import { selectionText } from './selection';
 
 const PAGE_SIZE = 25;
 
@@ -77,7 +78,7 @@ function JobTable({ jobs }: { jobs: readonly Job[] }) {
                     <span class="key">#{job.id}</span> {label(job.label, job.name)}
                   </Link>
                   <span class="muted small block">
-                    {[job.tenant?.name, job.selection_summary].filter(Boolean).join(' · ')}
+                    {[job.tenant?.name, job.selection_summary && selectionText(job.selection_summary)].filter(Boolean).join(' · ')}
                   </span>
                 </th>
                 <td><JobStateChip state={job.state} /></td>
