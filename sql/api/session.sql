@@ -2,7 +2,7 @@
 -- arrive as bind parameters only, and are stored as hashes only.
 
 -- Signs in with e-mail address and password. Never raises for wrong ones: outcome is ok, invalid or
--- throttled (retry_after seconds), and every attempt is recorded.
+-- throttled (retry_after seconds), and attempts are recorded, throttled ones once a minute.
 CREATE OR REPLACE FUNCTION opsadmin.sign_in(email text, password text, ip inet DEFAULT NULL,
   OUT outcome text, OUT session_token text, OUT expires_at timestamptz, OUT retry_after integer)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
