@@ -3,7 +3,9 @@
 #include "pg/compat.h"
 #include "pg/audit.h"
 #include "pg/context.h"
+#include "pg/key.h"
 #include "pg/settings.h"
+#include "pg/used_tickets.h"
 #include "pg/worker.h"
 
 #include "core/error.h"
@@ -25,6 +27,8 @@ static shmem_startup_hook_type previous_startup_hook = nullptr;
 static void RequestMemory() {
   if (previous_request_hook != nullptr) previous_request_hook();
   RequestContextMemory();
+  RequestKeyMemory();
+  RequestUsedTicketsMemory();
   RequestWorkerMemory();
 }
 
@@ -32,6 +36,8 @@ static void InitializeMemory() {
   if (previous_startup_hook != nullptr) previous_startup_hook();
   LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
   InitializeContextMemory();
+  InitializeKeyMemory();
+  InitializeUsedTicketsMemory();
   InitializeWorkerMemory();
   LWLockRelease(AddinShmemInitLock);
 }

@@ -35,7 +35,7 @@ const Context* BoundContext() {
   PGPROC* leader = IsParallelWorker() ? MyProc->lockGroupLeader : MyProc;
   if (leader == nullptr) return nullptr;
   const Context* context = &contexts[ProcIndex(leader)];
-  return context->bound ? context : nullptr;
+  return context->owner == leader->pid ? context : nullptr;
 }
 
 const Context* RequireContext() {
@@ -69,7 +69,7 @@ bool HasPermission(const Context* context, const char* permission) {
 }
 
 static void ForgetContext() {
-  if (contexts != nullptr && MyProc != nullptr && !IsParallelWorker()) OwnEntry()->bound = false;
+  if (contexts != nullptr && MyProc != nullptr && !IsParallelWorker()) OwnEntry()->owner = 0;
 }
 
 static void ContextXactCallback(XactEvent event, void*) {
@@ -161,10 +161,7 @@ static void CopyTenant(Context* context, int64 id, const char* key) {
   }
 }
 
-// Binds the context, once a transaction, at its top level. The SQL wrappers decide who may.
-// bind_context(site, actor_id, actor_name, tenant_id, tenant_key, permissions, ip, method, path,
-//              request_id, reason, job_id, action, session_id)
-OPSADMIN_FUNCTION(opsadmin_bind_context) {
+void RequireUnbound() {
   if (BoundContext() != nullptr)
     ereport(ERROR,
             (OpsadminErrcode(oa::context_already_bound), errmsg("a context is bound to this transaction already"),
@@ -175,7 +172,19 @@ OPSADMIN_FUNCTION(opsadmin_bind_context) {
   if (IsInParallelMode())
     ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_STATE),
                     errmsg("a context cannot be bound during a parallel operation")));
+}
 
+// require_unbound(): for what must know before it does something that stays done.
+OPSADMIN_FUNCTION(opsadmin_require_unbound) {
+  RequireUnbound();
+  PG_RETURN_VOID();
+}
+
+// Binds the context, once a transaction, at its top level. The SQL wrappers decide who may.
+// bind_context(site, actor_id, actor_name, tenant_id, tenant_key, permissions, ip, method, path,
+//              request_id, reason, job_id, action, session_id)
+OPSADMIN_FUNCTION(opsadmin_bind_context) {
+  RequireUnbound();
   // Built aside, so that an error half way leaves nothing bound.
   Context* context = static_cast<Context*>(palloc0(sizeof(Context)));
   if (PG_ARGISNULL(0)) elog(ERROR, "a context needs a site");
@@ -194,7 +203,7 @@ OPSADMIN_FUNCTION(opsadmin_bind_context) {
   context->job_id = PG_ARGISNULL(11) ? 0 : PG_GETARG_INT64(11);
   CopyText(context->action, fcinfo, 12);
   context->session_id = PG_ARGISNULL(13) ? 0 : PG_GETARG_INT64(13);
-  context->bound = true;
+  context->owner = MyProcPid;
   *OwnEntry() = *context;
   pfree(context);
   EndAuditHeader();
@@ -330,6 +339,16 @@ OPSADMIN_FUNCTION(opsadmin_context) {
   }
   pushJsonbValue(&state, WJB_END_ARRAY, nullptr);
   PG_RETURN_JSONB_P(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr)));
+}
+
+// login_site(): the site of the gateway's login of this session; OA403 for everybody else.
+OPSADMIN_FUNCTION(opsadmin_login_site) {
+  const char* login = GetUserNameFromId(GetSessionUserId(), false);
+  if (strcmp(login, "opsadmin_internal_login") == 0) PG_RETURN_TEXT_P(cstring_to_text(SiteName(Site::internal)));
+  if (strcmp(login, "opsadmin_partner_login") == 0) PG_RETURN_TEXT_P(cstring_to_text(SiteName(Site::partner)));
+  ereport(ERROR,
+          (OpsadminErrcode(oa::permission_denied), errmsg("only the gateway's logins may begin a request"),
+           errhint("In psql use opsadmin.begin_as().")));
 }
 
 OPSADMIN_FUNCTION(opsadmin_context_is_bound) {

@@ -9,7 +9,7 @@ namespace opsadmin {
 enum class Site : uint8_t { none, internal, partner };
 
 struct Context {
-  bool bound;
+  int owner;  // the process that bound it, 0: nobody; an entry that another process left counts for nothing
   Site site;
   bool has_tenant;
   bool has_integer_key;  // tenant_integer_key is what integer tenant columns hold
@@ -38,6 +38,8 @@ const Context* RequireContext();
 // Tells whether the context has a permission: the very name, "*", or "*:verb".
 bool HasPermission(const Context* context, const char* permission);
 const char* SiteName(Site site);
+// Raises OA002 where no context can be bound: there is one already, or this is below a savepoint.
+void RequireUnbound();
 
 void RequestContextMemory();
 void InitializeContextMemory();

@@ -9,11 +9,15 @@ extern "C" {
 namespace opsadmin {
 
 char* key_file = nullptr;
+int ticket_slots = 65536;
 
 void DefineSettings() {
   DefineCustomStringVariable("opsadmin.key_file", "File that holds opsadmin's signing key.",
                              "32 random bytes, mode 0600; relative paths start at the data directory.", &key_file,
                              "opsadmin.key", PGC_SIGHUP, GUC_SUPERUSER_ONLY, nullptr, nullptr, nullptr);
+  DefineCustomIntVariable("opsadmin.ticket_slots", "Number of used tickets that opsadmin remembers.",
+                          "Each is remembered until it expires; when all are taken, tickets are refused.",
+                          &ticket_slots, 65536, 64, 16777216, PGC_POSTMASTER, 0, nullptr, nullptr, nullptr);
   MarkGUCPrefixReserved("opsadmin");
 }
 

@@ -91,39 +91,47 @@ GRANT EXECUTE ON FUNCTION opsadmin.accept_invitation TO opsadmin_internal_login,
 
 -- Binds the context of a request from its session. OA010: unknown or expired session. OA404: a tenant that
 -- does not exist or is not the actor's (the same answer for both). A partner without a named tenant gets the
--- session's choice or its only one; with neither, nothing that needs a tenant works (OA411).
+-- session's choice or its only one; with neither, nothing that needs a tenant works (OA411). Each request calls
+-- it: its plans do not depend on the values, and making them anew costs as much as all the rest.
 CREATE OR REPLACE FUNCTION opsadmin.begin_request(session_token text, tenant text DEFAULT NULL, ip inet DEFAULT NULL,
   method text DEFAULT NULL, path text DEFAULT NULL, request_id text DEFAULT NULL) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   site_name text := opsadmin_private.login_site();
-  found_session opsadmin.secret;
+  session_id bigint;
+  session_actor bigint;
+  session_tenant bigint;
+  session_reason text;
   found_tenant bigint;
 BEGIN
-  SELECT * INTO found_session FROM opsadmin.secret s
+  SELECT s.id, s.actor_id, s.tenant_id, s.reason INTO session_id, session_actor, session_tenant, session_reason
+  FROM opsadmin.secret s JOIN opsadmin.actor a ON a.id = s.actor_id
   WHERE s.hash = sha256(convert_to(session_token, 'UTF8')) AND s.purpose = 'session' AND s.site = site_name
-    AND s.expires_at > now() AND s.last_seen_at > now() - interval '8 hours'
-    AND EXISTS (SELECT FROM opsadmin.role_binding b WHERE b.actor_id = s.actor_id AND b.site = site_name)
-    AND EXISTS (SELECT FROM opsadmin.actor a WHERE a.id = s.actor_id AND a.disabled_at IS NULL);
+    AND s.expires_at > now() AND s.last_seen_at > now() - interval '8 hours' AND a.disabled_at IS NULL
+    AND EXISTS (SELECT FROM opsadmin.role_binding b WHERE b.actor_id = s.actor_id AND b.site = site_name);
   IF NOT FOUND THEN
     RAISE EXCEPTION USING ERRCODE = 'OA010', MESSAGE = 'the session is unknown or has expired', HINT = 'Sign in again.';
   END IF;
   IF tenant IS NOT NULL THEN
     SELECT t.id INTO found_tenant FROM opsadmin.tenant t
     WHERE t.slug = begin_request.tenant
-      AND (site_name = 'internal' OR EXISTS (SELECT FROM opsadmin.role_binding b WHERE b.actor_id = found_session.actor_id AND b.tenant_id = t.id));
+      AND (site_name = 'internal' OR EXISTS (SELECT FROM opsadmin.role_binding b WHERE b.actor_id = session_actor AND b.tenant_id = t.id));
     IF NOT FOUND THEN
       RAISE EXCEPTION USING ERRCODE = 'OA404', MESSAGE = format('tenant "%s" does not exist', left(tenant, 100)), HINT = 'Check the address.';
     END IF;
   ELSIF site_name = 'internal' THEN
-    found_tenant := found_session.tenant_id;
+    found_tenant := session_tenant;
   ELSE
-    SELECT b.tenant_id INTO found_tenant FROM opsadmin.role_binding b
-    WHERE b.actor_id = found_session.actor_id AND b.tenant_id = found_session.tenant_id LIMIT 1;
-    found_tenant := coalesce(found_tenant, opsadmin_private.only_tenant(found_session.actor_id));
+    IF session_tenant IS NOT NULL THEN
+      SELECT b.tenant_id INTO found_tenant FROM opsadmin.role_binding b
+      WHERE b.actor_id = session_actor AND b.tenant_id = session_tenant LIMIT 1;
+    END IF;
+    IF found_tenant IS NULL THEN
+      found_tenant := opsadmin_private.only_tenant(session_actor);
+    END IF;
   END IF;
-  PERFORM opsadmin_private.bind_actor(site_name, found_session.actor_id, found_tenant, ip => begin_request.ip, method => begin_request.method,
-    path => begin_request.path, request_id => begin_request.request_id, reason => found_session.reason, session_id => found_session.id);
+  PERFORM opsadmin_private.bind_actor(site_name, session_actor, found_tenant, ip => begin_request.ip, method => begin_request.method,
+    path => begin_request.path, request_id => begin_request.request_id, reason => session_reason, session_id => session_id);
 END
 $$;
 COMMENT ON FUNCTION opsadmin.begin_request IS 'Binds the context of a request from its session; for the gateway''s logins, right after BEGIN';

@@ -50,25 +50,27 @@ COMMENT ON FUNCTION opsadmin_private.permissions IS 'The permissions of an actor
 REVOKE ALL ON FUNCTION opsadmin_private.permissions FROM PUBLIC;
 
 -- Binds an actor with its present permissions; NULL as actor_id is system work with the permissions given.
+-- Each request runs it: one query does all, and nothing is sorted.
 CREATE OR REPLACE FUNCTION opsadmin_private.bind_actor(site text, actor_id bigint, tenant_id bigint, granted text[] DEFAULT '{}',
   ip inet DEFAULT NULL, method text DEFAULT NULL, path text DEFAULT NULL, request_id text DEFAULT NULL, reason text DEFAULT NULL,
   job_id bigint DEFAULT NULL, action text DEFAULT NULL, session_id bigint DEFAULT NULL, actor_name text DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  person opsadmin.actor;
-  tenant_key text;
 BEGIN
-  IF actor_id IS NOT NULL THEN
-    SELECT * INTO person FROM opsadmin.actor a WHERE a.id = bind_actor.actor_id AND a.disabled_at IS NULL;
-    IF NOT FOUND THEN
-      RAISE EXCEPTION USING ERRCODE = 'OA408', MESSAGE = 'the actor does not exist any more, or is disabled',
-      HINT = 'Sign in as somebody else.';
-    END IF;
-    granted := opsadmin_private.permissions(actor_id, site, tenant_id);
+  IF actor_id IS NULL THEN
+    PERFORM opsadmin_private.bind_context(site, NULL, actor_name, tenant_id, (SELECT t.key FROM opsadmin.tenant t WHERE t.id = bind_actor.tenant_id),
+      granted, host(ip), method, path, request_id, reason, job_id, action, session_id);
+    RETURN;
   END IF;
-  SELECT t.key INTO tenant_key FROM opsadmin.tenant t WHERE t.id = bind_actor.tenant_id;
-  PERFORM opsadmin_private.bind_context(site, actor_id, coalesce(person.display_name, actor_name), tenant_id, tenant_key, granted, host(ip), method, path,
-    request_id, reason, job_id, action, session_id);
+  PERFORM opsadmin_private.bind_context(bind_actor.site, a.id, a.display_name, bind_actor.tenant_id,
+    (SELECT t.key FROM opsadmin.tenant t WHERE t.id = bind_actor.tenant_id),
+    ARRAY(SELECT unnest(r.permissions) FROM opsadmin.role_binding b JOIN opsadmin.access_role r ON r.name = b.role_name
+          WHERE b.actor_id = bind_actor.actor_id AND b.site = bind_actor.site AND (b.site = 'internal' OR b.tenant_id = bind_actor.tenant_id)),
+    host(ip), method, path, request_id, reason, job_id, action, session_id)
+  FROM opsadmin.actor a WHERE a.id = bind_actor.actor_id AND a.disabled_at IS NULL;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA408', MESSAGE = 'the actor does not exist any more, or is disabled',
+      HINT = 'Sign in as somebody else.';
+  END IF;
 END
 $$;
 COMMENT ON FUNCTION opsadmin_private.bind_actor IS 'Binds an actor with its present permissions; without an actor, system work with the permissions given';
@@ -115,9 +117,11 @@ GRANT EXECUTE ON FUNCTION opsadmin_private.bind_as TO opsadmin_trusted;
 
 -- The tenant of an actor that belongs to exactly one, NULL otherwise.
 CREATE OR REPLACE FUNCTION opsadmin_private.only_tenant(actor_id bigint) RETURNS bigint
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT min(b.tenant_id) FROM opsadmin.role_binding b WHERE b.actor_id = $1 AND b.site = 'partner'
-  HAVING count(DISTINCT b.tenant_id) = 1
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN (SELECT CASE WHEN min(b.tenant_id) = max(b.tenant_id) THEN min(b.tenant_id) END
+          FROM opsadmin.role_binding b WHERE b.actor_id = only_tenant.actor_id AND b.site = 'partner');
+END
 $$;
 COMMENT ON FUNCTION opsadmin_private.only_tenant IS 'The tenant of an actor that belongs to exactly one, NULL otherwise';
 REVOKE ALL ON FUNCTION opsadmin_private.only_tenant FROM PUBLIC;
@@ -137,20 +141,6 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.require_permission IS 'Raises OA403 unless the actor of this transaction has the permission';
 REVOKE ALL ON FUNCTION opsadmin_private.require_permission FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin_private.require_permission TO opsadmin_internal, opsadmin_partner;
-
--- The site of the gateway's login of this session; OA403 for everybody else.
-CREATE OR REPLACE FUNCTION opsadmin_private.login_site() RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-  IF session_user NOT IN ('opsadmin_internal_login', 'opsadmin_partner_login') THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA403', MESSAGE = 'only the gateway''s logins may begin a request',
-      HINT = 'In psql use opsadmin.begin_as().';
-  END IF;
-  RETURN CASE session_user WHEN 'opsadmin_internal_login' THEN 'internal' ELSE 'partner' END;
-END
-$$;
-COMMENT ON FUNCTION opsadmin_private.login_site IS 'The site of the gateway''s login of this session; OA403 for everybody else';
-REVOKE ALL ON FUNCTION opsadmin_private.login_site FROM PUBLIC;
 
 -- What the page needs to know of an actor: json as opsadmin.me() returns it.
 CREATE OR REPLACE FUNCTION opsadmin_private.describe_actor(site text, actor_id bigint, tenant_id bigint, session_id bigint) RETURNS json

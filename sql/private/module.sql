@@ -7,6 +7,27 @@ RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin
 COMMENT ON FUNCTION opsadmin_private.bind_context IS 'Binds the context of this transaction; OA002 when there is one, or below a savepoint';
 REVOKE ALL ON FUNCTION opsadmin_private.bind_context FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION opsadmin_private.require_unbound() RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_require_unbound';
+COMMENT ON FUNCTION opsadmin_private.require_unbound IS 'Raises OA002 where bind_context() would';
+REVOKE ALL ON FUNCTION opsadmin_private.require_unbound FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.login_site() RETURNS text
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_login_site';
+COMMENT ON FUNCTION opsadmin_private.login_site IS 'The site of the gateway''s login of this session; OA403 for everybody else';
+REVOKE ALL ON FUNCTION opsadmin_private.login_site FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.redeem_ticket(ticket text, site text, OUT subject text, OUT tenant text, OUT name text,
+  OUT ip text, OUT method text, OUT path text, OUT request_id text, OUT reason text, OUT permissions text[])
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_redeem_ticket';
+COMMENT ON FUNCTION opsadmin_private.redeem_ticket IS 'Verifies a ticket for a site, uses it up and returns its claims; OA015 when it is not valid';
+REVOKE ALL ON FUNCTION opsadmin_private.redeem_ticket FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.refuse_ticket(reason text) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_refuse_ticket';
+COMMENT ON FUNCTION opsadmin_private.refuse_ticket IS 'Logs why a ticket is refused and raises OA015';
+REVOKE ALL ON FUNCTION opsadmin_private.refuse_ticket FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION opsadmin_private.context_is_bound() RETURNS boolean
 LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_context_is_bound';
 COMMENT ON FUNCTION opsadmin_private.context_is_bound IS 'Tells whether this transaction has a context; never raises';
@@ -66,6 +87,11 @@ CREATE OR REPLACE FUNCTION opsadmin_private.sign(purpose text, payload bytea) RE
 LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_sign';
 COMMENT ON FUNCTION opsadmin_private.sign IS 'HMAC-SHA256 of the payload under the signing key, bound to a purpose';
 REVOKE ALL ON FUNCTION opsadmin_private.sign FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.verify(purpose text, payload bytea, mac bytea) RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_verify';
+COMMENT ON FUNCTION opsadmin_private.verify IS 'Tells whether sign() made the MAC, by the signing key or by the one before the last rotation';
+REVOKE ALL ON FUNCTION opsadmin_private.verify FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION opsadmin_private.random_token() RETURNS text
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_random_token';

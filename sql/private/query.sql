@@ -201,6 +201,15 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.base64url IS 'Bytes in base64url without padding (RFC 4648)';
 REVOKE ALL ON FUNCTION opsadmin_private.base64url FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION opsadmin_private.base64url_bytes(encoded text) RETURNS bytea
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN decode(translate(encoded, '-_', '+/') || repeat('=', (4 - length(encoded) % 4) % 4), 'base64');
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.base64url_bytes IS 'The bytes that base64url() encoded; forgiving, as decode() is';
+REVOKE ALL ON FUNCTION opsadmin_private.base64url_bytes FROM PUBLIC;
+
 -- A cursor: the payload and its signature for one list, so that it fits no other list.
 CREATE OR REPLACE FUNCTION opsadmin_private.make_cursor(list text, payload text) RETURNS text
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -217,15 +226,18 @@ GRANT EXECUTE ON FUNCTION opsadmin_private.make_cursor TO opsadmin_internal, ops
 CREATE OR REPLACE FUNCTION opsadmin_private.read_cursor(list text, cursor text) RETURNS jsonb
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  encoded text := split_part(cursor, '.', 1);
   payload text;
+  mac bytea;
 BEGIN
   IF cursor IS NULL THEN
     RETURN NULL;
   END IF;
   BEGIN
-    payload := convert_from(decode(translate(encoded, '-_', '+/') || repeat('=', (4 - length(encoded) % 4) % 4), 'base64'), 'UTF8');
-    IF opsadmin_private.make_cursor(list, payload) = cursor THEN
+    payload := convert_from(opsadmin_private.base64url_bytes(split_part(cursor, '.', 1)), 'UTF8');
+    mac := opsadmin_private.base64url_bytes(split_part(cursor, '.', 2));
+    -- Also in its one form: decoding forgives what follows, and white space.
+    IF opsadmin_private.verify('cursor', convert_to(list || chr(10) || payload, 'UTF8'), mac)
+      AND cursor = opsadmin_private.base64url(convert_to(payload, 'UTF8')) || '.' || opsadmin_private.base64url(mac) THEN
       RETURN payload::jsonb;
     END IF;
   EXCEPTION WHEN data_exception OR character_not_in_repertoire THEN

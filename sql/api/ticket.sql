@@ -1,0 +1,57 @@
+-- Tickets: how an application with its own sign-in binds a context without being trusted with every tenant; and
+-- the key that signs them.
+
+-- Binds the context that a ticket names; for the gateway's two logins, right after BEGIN, the site being the
+-- login's. OA015, always the same, for whatever is wrong with the ticket (the server's log has the reason);
+-- OA002 before the ticket is used up.
+CREATE OR REPLACE FUNCTION opsadmin.begin_with_ticket(ticket text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+  site_name text := opsadmin_private.login_site();
+  claims record;
+  found_actor bigint;
+  found_tenant bigint;
+BEGIN
+  PERFORM opsadmin_private.require_unbound();
+  claims := opsadmin_private.redeem_ticket(ticket, site_name);
+  IF claims.tenant IS NOT NULL THEN
+    SELECT t.id INTO found_tenant FROM opsadmin.tenant t WHERE t.slug = claims.tenant;
+    IF NOT FOUND THEN
+      PERFORM opsadmin_private.refuse_ticket('its tenant does not exist');
+    END IF;
+  END IF;
+  IF claims.subject IS NOT NULL THEN
+    SELECT a.id INTO found_actor FROM opsadmin.actor a WHERE lower(a.email) = lower(claims.subject) AND a.disabled_at IS NULL;
+    IF NOT FOUND THEN
+      PERFORM opsadmin_private.refuse_ticket('its sub is no actor');
+    END IF;
+    IF site_name = 'partner' AND claims.tenant IS NULL THEN
+      found_tenant := opsadmin_private.only_tenant(found_actor);
+    END IF;
+    IF NOT EXISTS (SELECT FROM opsadmin.role_binding b
+                   WHERE b.actor_id = found_actor AND b.site = site_name AND (b.site = 'internal' OR b.tenant_id = found_tenant)) THEN
+      PERFORM opsadmin_private.refuse_ticket('its sub has no role here, or several tenants and none is named');
+    END IF;
+  ELSIF site_name = 'partner' AND claims.tenant IS NULL THEN
+    PERFORM opsadmin_private.refuse_ticket('it names no tenant');
+  END IF;
+  PERFORM opsadmin_private.bind_actor(site_name, found_actor, found_tenant, coalesce(claims.permissions, '{*}'), claims.ip::inet, claims.method,
+    claims.path, claims.request_id, claims.reason, actor_name => claims.name);
+END
+$$;
+COMMENT ON FUNCTION opsadmin.begin_with_ticket IS
+  'Binds the context that a signed ticket names, once; for the gateway''s logins, right after BEGIN. OA015 when the ticket is not valid';
+REVOKE ALL ON FUNCTION opsadmin.begin_with_ticket FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin.begin_with_ticket TO opsadmin_internal_login, opsadmin_partner_login;
+
+CREATE OR REPLACE FUNCTION opsadmin.ticket_key(OUT kid text, OUT secret text)
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_ticket_key';
+COMMENT ON FUNCTION opsadmin.ticket_key IS
+  'The key with which an application signs tickets: its id and, in base64url, its 32 bytes. For superusers';
+REVOKE ALL ON FUNCTION opsadmin.ticket_key FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin.rotate_key() RETURNS text
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_rotate_key';
+COMMENT ON FUNCTION opsadmin.rotate_key IS
+  'Makes a new signing key and returns its id; what the old one signed is good until the next rotation. OA004 when the file cannot be written. For superusers';
+REVOKE ALL ON FUNCTION opsadmin.rotate_key FROM PUBLIC;
