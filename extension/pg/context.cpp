@@ -110,22 +110,30 @@ static void CopyText(char (&to)[size], FunctionCallInfo fcinfo, int argument) {
   to[length] = '\0';
 }
 
-static void CopyPermissions(Context* context, ArrayType* names) {
+static int CompareNames(const void* a, const void* b) {
+  return strcmp(*static_cast<char* const*>(a), *static_cast<char* const*>(b));
+}
+
+// Copies the names in order, each once: several roles may have the same.
+static void CopyPermissions(Context* context, ArrayType* array) {
   Datum* elements;
   bool* nulls;
-  int count;
+  int elements_count;
+  int count = 0;
   size_t used = 0;
-  deconstruct_array(names, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
+  deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &elements_count);
+  char** names = static_cast<char**>(palloc(sizeof(char*) * (elements_count + 1)));
+  for (int i = 0; i < elements_count; i++)
+    if (!nulls[i]) names[count++] = TextDatumGetCString(elements[i]);
+  qsort(names, count, sizeof(char*), CompareNames);
   for (int i = 0; i < count; i++) {
-    if (nulls[i]) continue;
-    const char* name = TextDatumGetCString(elements[i]);
-    const size_t length = strlen(name);
-    if (length == 0) continue;
+    const size_t length = strlen(names[i]);
+    if (length == 0 || (i > 0 && strcmp(names[i], names[i - 1]) == 0)) continue;
     if (used + length + 2 > sizeof context->permissions)
       ereport(ERROR, (OpsadminErrcode(oa::invalid_definition), errmsg("the actor has too many permissions"),
                       errdetail("Their names have more than %zu bytes.", sizeof context->permissions),
                       errhint("Use fewer roles, or \"*\" in one of them.")));
-    memcpy(context->permissions + used, name, length + 1);
+    memcpy(context->permissions + used, names[i], length + 1);
     used += length + 1;
   }
   context->permissions[used] = '\0';

@@ -80,7 +80,7 @@ SELECT set_eq($$SELECT DISTINCT f.oid::regproc::text FROM own_function f CROSS J
                   'the definer functions that the site roles may call are these');
 SELECT set_eq($$SELECT f.oid::regproc::text FROM own_function f
                     WHERE EXISTS (SELECT FROM aclexplode(f.proacl) AS a WHERE a.grantee IN ('opsadmin_internal_login'::regrole, 'opsadmin_partner_login'::regrole))$$,
-                  ARRAY['opsadmin.accept_invitation', 'opsadmin.begin_request', 'opsadmin.sign_in', 'opsadmin.sign_out', 'opsadmin.touch_session'],
+                  ARRAY['opsadmin.accept_invitation', 'opsadmin.begin_request', 'opsadmin.begin_with_ticket', 'opsadmin.sign_in', 'opsadmin.sign_out', 'opsadmin.touch_session'],
                   'the gateway''s logins may call these besides');
 SELECT set_eq($$SELECT f.oid::regproc::text FROM own_function f
                     WHERE EXISTS (SELECT FROM aclexplode(f.proacl) AS a WHERE a.grantee = 'opsadmin_worker'::regrole)$$,
