@@ -49,21 +49,21 @@ bool ReadPermissions(JsonReader* json, TicketClaims* claims) {
 
 struct TextClaim {
   std::string_view name;
-  std::string_view TicketClaims::* value;
+  std::string_view TicketClaims::*value;
 };
 
 constexpr TextClaim text_claims[] = {
-    {"aud", &TicketClaims::audience}, {"db", &TicketClaims::database},
-    {"jti", &TicketClaims::id},       {"sub", &TicketClaims::subject},
+    {"aud", &TicketClaims::audience},  {"db", &TicketClaims::database},
+    {"jti", &TicketClaims::id},        {"sub", &TicketClaims::subject},
     {"tenant", &TicketClaims::tenant}, {"name", &TicketClaims::name},
-    {"ip", &TicketClaims::ip},        {"method", &TicketClaims::method},
-    {"path", &TicketClaims::path},    {"request_id", &TicketClaims::request_id},
+    {"ip", &TicketClaims::ip},         {"method", &TicketClaims::method},
+    {"path", &TicketClaims::path},     {"request_id", &TicketClaims::request_id},
     {"reason", &TicketClaims::reason},
 };
 
 struct TimeClaim {
   std::string_view name;
-  double TicketClaims::* value;
+  double TicketClaims::*value;
 };
 
 constexpr TimeClaim time_claims[] = {
@@ -156,7 +156,8 @@ const char* JudgeTicket(const TicketClaims& claims, std::string_view audience, s
   if (claims.issued_at == 0 || claims.expires_at == 0) return "it has no iat or no exp";
   if (claims.expires_at - claims.issued_at > max_ticket_seconds) return "it lives too long";
   if (claims.expires_at <= now) return "it has expired";
-  if (claims.issued_at > now + max_clock_skew || claims.not_before > now + max_clock_skew) return "it lies in the future";
+  if (claims.issued_at > now + max_clock_skew || claims.not_before > now + max_clock_skew)
+    return "it lies in the future";
   const size_t characters = CharactersOf(claims.id);
   if (characters < 16 || characters > 128) return "its jti has not 16 to 128 characters";
   if (claims.subject.data() != nullptr && claims.permission_count >= 0) return "it has both sub and permissions";

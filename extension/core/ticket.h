@@ -37,7 +37,7 @@ struct TicketClaims {
   std::string_view reason;
   double issued_at;
   double expires_at;
-  double not_before;  // 0: not said
+  double not_before;     // 0: not said
   int permission_count;  // -1: not said
   std::string_view permissions[max_permissions];
 };

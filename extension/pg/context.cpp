@@ -169,14 +169,15 @@ static void CopyTenant(Context* context, int64 id, const char* key) {
   }
 }
 
+// Neither this error nor that of login_site() logs the statement: a token that is still good may be its literal.
 void RequireUnbound() {
   if (BoundContext() != nullptr)
     ereport(ERROR,
             (OpsadminErrcode(oa::context_already_bound), errmsg("a context is bound to this transaction already"),
-             errhint("Begin a new transaction for another actor or tenant.")));
+             errhint("Begin a new transaction for another actor or tenant."), errhidestmt(true)));
   if (GetCurrentTransactionNestLevel() > 1)
     ereport(ERROR, (OpsadminErrcode(oa::context_already_bound), errmsg("a context cannot be bound below a savepoint"),
-                    errhint("Bind it right after BEGIN.")));
+                    errhint("Bind it right after BEGIN."), errhidestmt(true)));
   if (IsInParallelMode())
     ereport(ERROR, (errcode(ERRCODE_INVALID_TRANSACTION_STATE),
                     errmsg("a context cannot be bound during a parallel operation")));
@@ -354,9 +355,8 @@ OPSADMIN_FUNCTION(opsadmin_login_site) {
   const char* login = GetUserNameFromId(GetSessionUserId(), false);
   if (strcmp(login, "opsadmin_internal_login") == 0) PG_RETURN_TEXT_P(cstring_to_text(SiteName(Site::internal)));
   if (strcmp(login, "opsadmin_partner_login") == 0) PG_RETURN_TEXT_P(cstring_to_text(SiteName(Site::partner)));
-  ereport(ERROR,
-          (OpsadminErrcode(oa::permission_denied), errmsg("only the gateway's logins may begin a request"),
-           errhint("In psql use opsadmin.begin_as().")));
+  ereport(ERROR, (OpsadminErrcode(oa::permission_denied), errmsg("only the gateway's logins may begin a request"),
+                  errhint("In psql use opsadmin.begin_as()."), errhidestmt(true)));
 }
 
 OPSADMIN_FUNCTION(opsadmin_context_is_bound) {

@@ -25,9 +25,9 @@ namespace opsadmin {
 [[noreturn]] static void RefuseTicket(const char* reason) {
   error_context_stack = nullptr;
   ereport(LOG_SERVER_ONLY, (errmsg("a ticket was refused: %s", reason), errhidestmt(true)));
-  ereport(ERROR, (OpsadminErrcode(oa::ticket_invalid), errmsg("the ticket is not valid"),
-                  errhint("Sign a new one for each transaction; the server's log says what was wrong."),
-                  errhidestmt(true)));
+  ereport(ERROR,
+          (OpsadminErrcode(oa::ticket_invalid), errmsg("the ticket is not valid"),
+           errhint("Sign a new one for each transaction; the server's log says what was wrong."), errhidestmt(true)));
   pg_unreachable();
 }
 
@@ -113,8 +113,8 @@ OPSADMIN_FUNCTION(opsadmin_redeem_ticket) {
   Require(JudgeTicket(claims, audience, get_database_name(MyDatabaseId), now));
   Require(UseTicket(claims.id.data(), claims.id.size(), claims.issued_at, claims.expires_at, now));
 
-  const std::string_view texts[] = {claims.subject, claims.tenant,     claims.name,  claims.ip, claims.method,
-                                    claims.path,    claims.request_id, claims.reason};
+  const std::string_view texts[] = {claims.subject, claims.tenant, claims.name,       claims.ip,
+                                    claims.method,  claims.path,   claims.request_id, claims.reason};
   constexpr int permissions = lengthof(texts);
   Datum values[permissions + 1];
   bool nulls[permissions + 1];

@@ -28,6 +28,14 @@ sub new {
     return $self;
 }
 
+# A standby of a cluster that runs; it is not started.
+sub copy_of {
+    my ($class, $primary) = @_;
+    my $self = bless { dir => tempdir('tXXXXXX', DIR => $ENV{OPSADMIN_TEST_DIR}), owner => $$ }, $class;
+    $self->_cluster('copy', $primary->{dir});
+    return $self;
+}
+
 # The directory: PGHOST of the clients.
 sub host { $_[0]{dir} }
 
