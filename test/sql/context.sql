@@ -1,5 +1,5 @@
 -- The context of a transaction: its readers, where it may be bound, when it ends, and parallel workers.
-SELECT plan(92);
+SELECT plan(99);
 \ir include/failure.psql
 
 SELECT opsadmin.create_tenant('acme', 'Acme', id => 11), opsadmin.create_tenant('numbered', 'Numbered', id => 12, key => '4200000001'),
@@ -64,10 +64,36 @@ BEGIN;
 SELECT opsadmin.begin_as('kim@example.com') \g /dev/null
 PREPARE TRANSACTION 'opsadmin context';
 SELECT is(failure('SELECT opsadmin.context()'), 'OA001', 'PREPARE TRANSACTION ends it');
-ROLLBACK PREPARED 'opsadmin context';
+BEGIN;
+SELECT opsadmin.begin_as(tenant => 'acme') \g /dev/null
+SELECT is(opsadmin.current_tenant(), 11::bigint, 'the next transaction binds its own');
+COMMIT;
+COMMIT PREPARED 'opsadmin context';
+SELECT is(failure('SELECT opsadmin.context()'), 'OA001', 'COMMIT PREPARED brings none back');
 \else
-SELECT skip('max_prepared_transactions is 0');
+SELECT skip(3, 'max_prepared_transactions is 0');
 \endif
+
+-- An exception block of PL/pgSQL is a subtransaction, too.
+BEGIN;
+SELECT is(failure($$SELECT opsadmin.begin_as('kim@example.com')$$), 'OA002', 'it is not bound inside an exception block');
+SELECT is(opsadmin_private.context_is_bound(), false, 'nor left by one');
+SELECT opsadmin.begin_as('kim@example.com') \g /dev/null
+SELECT is(failure('SELECT 1 / 0'), '22012', 'an exception block that fails');
+SELECT is(opsadmin.current_site(), 'internal', 'leaves the context as it was');
+COMMIT;
+
+-- Deferred triggers run at COMMIT, before the context ends.
+CREATE TABLE deferred_row (n int);
+CREATE TABLE deferred_tenant (tenant bigint);
+CREATE FUNCTION note_tenant() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO deferred_tenant VALUES (opsadmin.current_tenant()); RETURN NULL; END$$;
+CREATE CONSTRAINT TRIGGER late AFTER INSERT ON deferred_row DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION note_tenant();
+BEGIN;
+SELECT opsadmin.begin_as(tenant => 'acme') \g /dev/null
+RESET ROLE;
+INSERT INTO deferred_row VALUES (1);
+COMMIT;
+SELECT is(tenant, 11::bigint, 'deferred triggers see it') FROM deferred_tenant;
 
 -- No setting holds or changes it.
 BEGIN;

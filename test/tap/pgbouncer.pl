@@ -6,6 +6,7 @@ use warnings;
 use IPC::Run ();
 use Test::More;
 use OpsadminCluster;
+use Ticket;
 
 my $cluster = OpsadminCluster->new->start;
 my $port = 6432;
@@ -103,5 +104,81 @@ for my $client (@crowd) {
     $client->{session}->quit;
 }
 is($wrong, 0, 'six clients with 50 requests each at the same time: the same');
+
+# --- With kills ---------------------------------------------------------------------------------------
+
+# A thousand requests of two tenants in turn, with sessions and with tickets; now and then a client is killed in
+# the middle of one, or the server connection is. Each answer is the tenant's own or an error.
+my $seed = $ENV{OPSADMIN_TEST_SEED} // time;
+note "OPSADMIN_TEST_SEED=$seed";
+srand $seed;
+my $key = Ticket::key($cluster, 'company');
+my $terminate = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = 'opsadmin_partner_login'";
+my $admin = $cluster->session('company');
+%clients = map { $_ => client() } keys %tenants;
+my %count = map { $_ => 0 } qw(answered failed tickets client server foreign silent kept);
+%pids = ();
+
+sub replace {
+    my ($slug) = @_;
+    $clients{$slug}->quit;
+    $clients{$slug} = client();
+}
+
+for my $number (1 .. 1000) {
+    my $slug = (sort keys %tenants)[rand 2];
+    my $id = $tenants{$slug};
+    my $client = $clients{$slug};
+    my $bind = "begin_request('$tokens{$slug}')";
+    if (rand() < 0.3) {
+        $bind = sprintf "begin_with_ticket('%s')", Ticket::mint($key, 'company', tenant => $slug);
+        $count{tickets}++;
+    }
+    my $begin = "BEGIN; SELECT FROM opsadmin.$bind;";
+    my $read = "SELECT string_agg(DISTINCT tenant_id::text, ','), count(*), opsadmin.current_tenant(), pg_backend_pid() FROM item;";
+    my ($chance, $answer) = (rand, '');
+    if ($chance < 0.04) {
+        # The client dies in the middle of its request.
+        $client->query("$begin $read");
+        $client->{psql}->signal('KILL');
+        $count{client}++;
+        replace($slug);
+        next;
+    } elsif ($chance < 0.08) {
+        # The server connection dies in the middle of a request, at a moment that is known,
+        $answer = $client->query("$begin $read");
+        $admin->query($terminate);
+        $answer .= "\n" . $client->query("$read COMMIT;");
+        $count{server}++;
+    } elsif ($chance < 0.12) {
+        # or at any moment.
+        $client->send("$begin $read COMMIT;");
+        $admin->query($terminate);
+        $answer = $client->wait;
+        $count{server}++;
+    } else {
+        $answer = $client->query("$begin $read COMMIT;");
+    }
+    my @lines = grep { /\S/ } split /\n/, $answer;
+    my ($own, $error) = (scalar(grep { /^$id\|50\|$id\|\d+$/ } @lines), $client->error);
+    $count{foreign}++, diag("request $number of $slug: $answer") if $own != @lines;
+    $count{silent}++, diag("request $number of $slug: neither an answer nor an error") if !$own && $error eq '';
+    $count{ $own && $error eq '' ? 'answered' : 'failed' }++;
+    $pids{$_}++ for map { /\|(\d+)$/ } @lines;
+    # A client whose connection is gone is of no more use.
+    replace($slug) if $error ne '';
+    if ($number % 10 == 0) {
+        # What comes next on the connection has no context.
+        my $without = $clients{$slug}->query('SELECT count(*) FROM item');
+        $count{kept}++, diag("after request $number: $without") if $without ne '' || $clients{$slug}->error eq '';
+        replace($slug) if $clients{$slug}->error !~ /no context is bound/;
+    }
+}
+$_->quit for values %clients, $admin;
+note join(', ', map { "$_ $count{$_}" } sort keys %count), ', server connections ', scalar keys %pids;
+is("@count{qw(foreign silent kept)}", '0 0 0', 'of 1,000 requests with kills each got its own rows or an error, and left no context');
+ok($count{client} > 10 && $count{server} > 20 && $count{tickets} > 200 && keys %pids > 10, 'clients and server connections were killed, and tickets used');
+cmp_ok($count{answered}, '>', 800, 'most were answered');
+unlike($cluster->log, qr/PANIC|terminated by signal/, 'no process crashed');
 
 done_testing;
