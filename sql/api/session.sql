@@ -89,49 +89,51 @@ COMMENT ON FUNCTION opsadmin.accept_invitation IS 'Chooses the password of an in
 REVOKE ALL ON FUNCTION opsadmin.accept_invitation FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin.accept_invitation TO opsadmin_internal_login, opsadmin_partner_login;
 
--- Binds the context of a request from its session. OA010: unknown or expired session. OA404: a tenant that
--- does not exist or is not the actor's (the same answer for both). A partner without a named tenant gets the
--- session's choice or its only one; with neither, nothing that needs a tenant works (OA411). Each request calls
--- it: its plans do not depend on the values, and making them anew costs as much as all the rest.
+-- Binds the context of a request from its session. OA010: unknown or expired session, or an actor who has lost
+-- every role. OA404: a tenant that does not exist or is not the actor's (the same answer for both). A partner
+-- without a named tenant gets the session's choice or its only one; with neither, nothing that needs a tenant
+-- works (OA411). Each request calls it: it has few queries, and plans that do not depend on the values.
 CREATE OR REPLACE FUNCTION opsadmin.begin_request(session_token text, tenant text DEFAULT NULL, ip inet DEFAULT NULL,
   method text DEFAULT NULL, path text DEFAULT NULL, request_id text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   site_name text := opsadmin_private.login_site();
-  session_id bigint;
-  session_actor bigint;
-  session_tenant bigint;
-  session_reason text;
-  found_tenant bigint;
+  found_session record;
+  found_tenant record;
 BEGIN
-  SELECT s.id, s.actor_id, s.tenant_id, s.reason INTO session_id, session_actor, session_tenant, session_reason
+  SELECT s.id, s.actor_id, s.tenant_id, s.reason, a.display_name INTO found_session
   FROM opsadmin.secret s JOIN opsadmin.actor a ON a.id = s.actor_id
   WHERE s.hash = sha256(convert_to(session_token, 'UTF8')) AND s.purpose = 'session' AND s.site = site_name
-    AND s.expires_at > now() AND s.last_seen_at > now() - interval '8 hours' AND a.disabled_at IS NULL
-    AND EXISTS (SELECT FROM opsadmin.role_binding b WHERE b.actor_id = s.actor_id AND b.site = site_name);
-  IF NOT FOUND THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA010', MESSAGE = 'the session is unknown or has expired', HINT = 'Sign in again.';
-  END IF;
+    AND s.expires_at > now() AND s.last_seen_at > now() - interval '8 hours' AND a.disabled_at IS NULL;
   IF tenant IS NOT NULL THEN
-    SELECT t.id INTO found_tenant FROM opsadmin.tenant t
-    WHERE t.slug = begin_request.tenant
-      AND (site_name = 'internal' OR EXISTS (SELECT FROM opsadmin.role_binding b WHERE b.actor_id = session_actor AND b.tenant_id = t.id));
-    IF NOT FOUND THEN
-      RAISE EXCEPTION USING ERRCODE = 'OA404', MESSAGE = format('tenant "%s" does not exist', left(tenant, 100)), HINT = 'Check the address.';
-    END IF;
+    SELECT t.id, t.key INTO found_tenant FROM opsadmin.tenant t WHERE t.slug = begin_request.tenant;
   ELSIF site_name = 'internal' THEN
-    found_tenant := session_tenant;
+    SELECT t.id, t.key INTO found_tenant FROM opsadmin.tenant t WHERE t.id = found_session.tenant_id;
   ELSE
-    IF session_tenant IS NOT NULL THEN
-      SELECT b.tenant_id INTO found_tenant FROM opsadmin.role_binding b
-      WHERE b.actor_id = session_actor AND b.tenant_id = session_tenant LIMIT 1;
-    END IF;
-    IF found_tenant IS NULL THEN
-      found_tenant := opsadmin_private.only_tenant(session_actor);
+    SELECT t.id, t.key INTO found_tenant FROM opsadmin.tenant t
+    WHERE t.id = (SELECT CASE WHEN bool_or(b.tenant_id = found_session.tenant_id) THEN found_session.tenant_id
+                              WHEN min(b.tenant_id) = max(b.tenant_id) THEN min(b.tenant_id) END
+                  FROM opsadmin.role_binding b WHERE b.actor_id = found_session.actor_id AND b.site = 'partner');
+  END IF;
+  IF tenant IS NULL OR found_tenant.id IS NOT NULL THEN
+    -- No row without a session, and none without a role here.
+    PERFORM opsadmin_private.bind_context(site_name, found_session.actor_id, found_session.display_name, found_tenant.id, found_tenant.key,
+      array_agg(p.permission), host(begin_request.ip), begin_request.method, begin_request.path, begin_request.request_id, found_session.reason,
+      NULL, NULL, found_session.id)
+    FROM opsadmin_private.actor_permission p
+    WHERE p.actor_id = found_session.actor_id AND p.site = site_name AND (p.site = 'internal' OR p.tenant_id = found_tenant.id)
+    HAVING count(*) > 0;
+    IF FOUND THEN
+      RETURN;
     END IF;
   END IF;
-  PERFORM opsadmin_private.bind_actor(site_name, session_actor, found_tenant, ip => begin_request.ip, method => begin_request.method,
-    path => begin_request.path, request_id => begin_request.request_id, reason => session_reason, session_id => session_id);
+  IF NOT EXISTS (SELECT FROM opsadmin.role_binding b WHERE b.actor_id = found_session.actor_id AND b.site = site_name) THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA010', MESSAGE = 'the session is unknown or has expired', HINT = 'Sign in again.';
+  ELSIF tenant IS NOT NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA404', MESSAGE = format('tenant "%s" does not exist', left(tenant, 100)), HINT = 'Check the address.';
+  END IF;
+  PERFORM opsadmin_private.bind_context(site_name, found_session.actor_id, found_session.display_name, NULL, NULL, NULL, host(ip), method, path,
+    request_id, found_session.reason, NULL, NULL, found_session.id);
 END
 $$;
 COMMENT ON FUNCTION opsadmin.begin_request IS 'Binds the context of a request from its session; for the gateway''s logins, right after BEGIN';

@@ -9,34 +9,41 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_
 DECLARE
   site_name text := opsadmin_private.login_site();
   claims record;
-  found_actor bigint;
-  found_tenant bigint;
+  found_tenant opsadmin.tenant;
+  person opsadmin.actor;
 BEGIN
   PERFORM opsadmin_private.require_unbound();
   claims := opsadmin_private.redeem_ticket(ticket, site_name);
   IF claims.tenant IS NOT NULL THEN
-    SELECT t.id INTO found_tenant FROM opsadmin.tenant t WHERE t.slug = claims.tenant;
+    SELECT * INTO found_tenant FROM opsadmin.tenant t WHERE t.slug = claims.tenant;
     IF NOT FOUND THEN
       PERFORM opsadmin_private.refuse_ticket('its tenant does not exist');
     END IF;
   END IF;
-  IF claims.subject IS NOT NULL THEN
-    SELECT a.id INTO found_actor FROM opsadmin.actor a WHERE lower(a.email) = lower(claims.subject) AND a.disabled_at IS NULL;
-    IF NOT FOUND THEN
-      PERFORM opsadmin_private.refuse_ticket('its sub is no actor');
-    END IF;
+  IF claims.subject IS NULL THEN
     IF site_name = 'partner' AND claims.tenant IS NULL THEN
-      found_tenant := opsadmin_private.only_tenant(found_actor);
+      PERFORM opsadmin_private.refuse_ticket('it names no tenant');
     END IF;
-    IF NOT EXISTS (SELECT FROM opsadmin.role_binding b
-                   WHERE b.actor_id = found_actor AND b.site = site_name AND (b.site = 'internal' OR b.tenant_id = found_tenant)) THEN
-      PERFORM opsadmin_private.refuse_ticket('its sub has no role here, or several tenants and none is named');
-    END IF;
-  ELSIF site_name = 'partner' AND claims.tenant IS NULL THEN
-    PERFORM opsadmin_private.refuse_ticket('it names no tenant');
+    PERFORM opsadmin_private.bind_context(site_name, NULL, claims.name, found_tenant.id, found_tenant.key, coalesce(claims.permissions, '{*}'), claims.ip,
+      claims.method, claims.path, claims.request_id, claims.reason, NULL, NULL, NULL);
+    RETURN;
   END IF;
-  PERFORM opsadmin_private.bind_actor(site_name, found_actor, found_tenant, coalesce(claims.permissions, '{*}'), claims.ip::inet, claims.method,
-    claims.path, claims.request_id, claims.reason, actor_name => claims.name);
+
+  SELECT * INTO person FROM opsadmin.actor a WHERE lower(a.email) = lower(claims.subject) AND a.disabled_at IS NULL;
+  IF NOT FOUND THEN
+    PERFORM opsadmin_private.refuse_ticket('its sub is no actor');
+  END IF;
+  IF site_name = 'partner' AND claims.tenant IS NULL THEN
+    SELECT * INTO found_tenant FROM opsadmin.tenant t WHERE t.id = opsadmin_private.only_tenant(person.id);
+  END IF;
+  PERFORM opsadmin_private.bind_context(site_name, person.id, person.display_name, found_tenant.id, found_tenant.key, array_agg(p.permission), claims.ip,
+    claims.method, claims.path, claims.request_id, claims.reason, NULL, NULL, NULL)
+  FROM opsadmin_private.actor_permission p
+  WHERE p.actor_id = person.id AND p.site = site_name AND (p.site = 'internal' OR p.tenant_id = found_tenant.id)
+  HAVING count(*) > 0;
+  IF NOT FOUND THEN
+    PERFORM opsadmin_private.refuse_ticket('its sub has no role here, or several tenants of which none is named');
+  END IF;
 END
 $$;
 COMMENT ON FUNCTION opsadmin.begin_with_ticket IS

@@ -35,42 +35,46 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.tenant_id IS 'The id of a tenant by slug; OA404 when there is none';
 REVOKE ALL ON FUNCTION opsadmin_private.tenant_id FROM PUBLIC;
 
+-- A view, not a function: it becomes part of the plans of those who read it.
+CREATE OR REPLACE VIEW opsadmin_private.actor_permission WITH (security_invoker = true) AS
+SELECT b.actor_id, b.site, b.tenant_id, p.permission
+FROM opsadmin.role_binding b
+JOIN opsadmin.access_role r ON r.name = b.role_name
+LEFT JOIN LATERAL unnest(r.permissions) AS p (permission) ON true;
+COMMENT ON VIEW opsadmin_private.actor_permission IS 'What the roles of actors permit; a role without permissions has one row without one';
+
 -- The permissions of an actor on a site, for partners in one tenant. No row: an empty array.
 CREATE OR REPLACE FUNCTION opsadmin_private.permissions(actor_id bigint, site text, tenant_id bigint) RETURNS text[]
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  RETURN (SELECT coalesce(array_agg(DISTINCT permission ORDER BY permission), '{}')
-          FROM opsadmin.role_binding b
-          JOIN opsadmin.access_role r ON r.name = b.role_name
-          CROSS JOIN unnest(r.permissions) AS permission
-          WHERE b.actor_id = $1 AND b.site = $2 AND (b.site = 'internal' OR b.tenant_id = $3));
+  RETURN (SELECT coalesce(array_agg(DISTINCT p.permission ORDER BY p.permission) FILTER (WHERE p.permission IS NOT NULL), '{}')
+          FROM opsadmin_private.actor_permission p
+          WHERE p.actor_id = $1 AND p.site = $2 AND (p.site = 'internal' OR p.tenant_id = $3));
 END
 $$;
 COMMENT ON FUNCTION opsadmin_private.permissions IS 'The permissions of an actor on a site, for partners in one tenant';
 REVOKE ALL ON FUNCTION opsadmin_private.permissions FROM PUBLIC;
 
 -- Binds an actor with its present permissions; NULL as actor_id is system work with the permissions given.
--- Each request runs it: one query does all, and nothing is sorted.
 CREATE OR REPLACE FUNCTION opsadmin_private.bind_actor(site text, actor_id bigint, tenant_id bigint, granted text[] DEFAULT '{}',
   ip inet DEFAULT NULL, method text DEFAULT NULL, path text DEFAULT NULL, request_id text DEFAULT NULL, reason text DEFAULT NULL,
   job_id bigint DEFAULT NULL, action text DEFAULT NULL, session_id bigint DEFAULT NULL, actor_name text DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  person opsadmin.actor;
+  tenant_key text;
 BEGIN
-  IF actor_id IS NULL THEN
-    PERFORM opsadmin_private.bind_context(site, NULL, actor_name, tenant_id, (SELECT t.key FROM opsadmin.tenant t WHERE t.id = bind_actor.tenant_id),
-      granted, host(ip), method, path, request_id, reason, job_id, action, session_id);
-    RETURN;
-  END IF;
-  PERFORM opsadmin_private.bind_context(bind_actor.site, a.id, a.display_name, bind_actor.tenant_id,
-    (SELECT t.key FROM opsadmin.tenant t WHERE t.id = bind_actor.tenant_id),
-    ARRAY(SELECT unnest(r.permissions) FROM opsadmin.role_binding b JOIN opsadmin.access_role r ON r.name = b.role_name
-          WHERE b.actor_id = bind_actor.actor_id AND b.site = bind_actor.site AND (b.site = 'internal' OR b.tenant_id = bind_actor.tenant_id)),
-    host(ip), method, path, request_id, reason, job_id, action, session_id)
-  FROM opsadmin.actor a WHERE a.id = bind_actor.actor_id AND a.disabled_at IS NULL;
-  IF NOT FOUND THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA408', MESSAGE = 'the actor does not exist any more, or is disabled',
+  IF actor_id IS NOT NULL THEN
+    SELECT * INTO person FROM opsadmin.actor a WHERE a.id = bind_actor.actor_id AND a.disabled_at IS NULL;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION USING ERRCODE = 'OA408', MESSAGE = 'the actor does not exist any more, or is disabled',
       HINT = 'Sign in as somebody else.';
+    END IF;
+    granted := opsadmin_private.permissions(actor_id, site, tenant_id);
   END IF;
+  SELECT t.key INTO tenant_key FROM opsadmin.tenant t WHERE t.id = bind_actor.tenant_id;
+  PERFORM opsadmin_private.bind_context(site, actor_id, coalesce(person.display_name, actor_name), tenant_id, tenant_key, granted, host(ip), method, path,
+    request_id, reason, job_id, action, session_id);
 END
 $$;
 COMMENT ON FUNCTION opsadmin_private.bind_actor IS 'Binds an actor with its present permissions; without an actor, system work with the permissions given';
