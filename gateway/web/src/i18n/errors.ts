@@ -12,6 +12,7 @@ export const errors = {
   OA012: { en: 'Too many attempts to sign in.', ko: '로그인 시도가 너무 많습니다.' },
   OA013: { en: 'This invitation has been used already or has expired. Ask for a new one.', ko: '이미 사용했거나 만료된 초대입니다. 새 초대를 요청해 주세요.' },
   OA014: { en: 'The password is too short. Choose a longer one.', ko: '비밀번호가 너무 짧습니다. 더 길게 정해 주세요.' },
+  OA015: { en: 'The ticket is not valid. Sign in again.', ko: '티켓이 올바르지 않습니다. 다시 로그인해 주세요.' },
   OA100: { en: 'The server could not read the request.', ko: '서버가 요청을 해석하지 못했습니다.' },
   OA101: { en: 'The request is too large.', ko: '요청이 너무 큽니다.' },
   OA102: { en: 'There is nothing at this address.', ko: '이 주소에는 내용이 없습니다.' },
