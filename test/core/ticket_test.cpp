@@ -1,5 +1,6 @@
 // Tickets and the JSON reader: what they take, what they refuse, and that no bytes make them read outside of a
 // text (under the sanitizers of check-long).
+// topic: tickets
 #include "../../extension/core/ticket.h"
 
 #include <cstdint>

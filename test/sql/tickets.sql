@@ -80,7 +80,7 @@ INSERT INTO refused SELECT name, ticket(claims) FROM (VALUES
     ('ip that is none', '{"ip":"localhost"}'), ('ip with a mask', '{"ip":"192.0.2.0/24"}'), ('ip longer than any', jsonb_build_object('ip', repeat('1', 1000))), ('ip as a number', '{"ip":7}'),
     ('tenant as a number', '{"tenant":11}'), ('sub as a list', '{"sub":["lee@example.com"]}'), ('name as an object', '{"name":{}}'), ('reason as true', '{"reason":true}')) AS wrong (name, claims);
 INSERT INTO refused SELECT name, ticket(jsonb_build_object('iat', now + iat, 'exp', now + exp))
-FROM (VALUES ('just expired', -30, 0), ('just too long', 4, 64.5), ('in the future', 30, 60)) AS wrong (name, iat, exp), floor(extract(epoch FROM now())) AS now;
+FROM (VALUES ('just expired', 4, 0), ('just too long', 4, 64.5), ('just in the future', 7, 60)) AS wrong (name, iat, exp), floor(extract(epoch FROM now())) AS now;
 INSERT INTO refused SELECT name, ticket(header => header) FROM (VALUES
     ('alg none', '{"alg":"none"}'::jsonb), ('alg HS512', '{"alg":"HS512"}'), ('alg RS256', '{"alg":"RS256"}'), ('alg in lower case', '{"alg":"hs256"}'), ('no alg', '{"alg":null}'), ('alg as a list', '{"alg":["HS256"]}'),
     ('another typ', '{"typ":"at+jwt"}'), ('kid of no key', '{"kid":"0123456789abcdef"}'), ('no kid', '{"kid":null}'), ('kid as a path', '{"kid":"../../dev/null"}'), ('kid longer than any', jsonb_build_object('kid', repeat('a', 10000))),
