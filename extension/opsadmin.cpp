@@ -3,6 +3,7 @@
 #include "pg/compat.h"
 #include "pg/audit.h"
 #include "pg/context.h"
+#include "pg/hooks.h"
 #include "pg/key.h"
 #include "pg/settings.h"
 #include "pg/used_tickets.h"
@@ -51,6 +52,7 @@ void _PG_init(void) {
                     errhint("Add opsadmin to shared_preload_libraries in postgresql.conf and restart the server.")));
   opsadmin::DefineSettings();
   opsadmin::InitializeAudit();
+  opsadmin::InstallHooks();
   opsadmin::previous_request_hook = shmem_request_hook;
   shmem_request_hook = opsadmin::RequestMemory;
   opsadmin::previous_startup_hook = shmem_startup_hook;

@@ -7,6 +7,7 @@ extern "C" {
 
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "nodes/parsenodes.h"
 #include "storage/proc.h"
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
@@ -20,7 +21,32 @@ extern "C" {
   }                             \
   Datum name([[maybe_unused]] PG_FUNCTION_ARGS)
 
+// The parameters of ExecutorCheckPerms_hook, and the same as arguments.
+#if PG_VERSION_NUM >= 160000
+#define OPSADMIN_CHECK_PERMS_PARAMETERS List *range_table, List *permissions, bool raises
+#define OPSADMIN_CHECK_PERMS_ARGUMENTS range_table, permissions, raises
+#define OPSADMIN_PERMISSION_LIST permissions
+#else
+#define OPSADMIN_CHECK_PERMS_PARAMETERS List *range_table, bool raises
+#define OPSADMIN_CHECK_PERMS_ARGUMENTS range_table, raises
+#define OPSADMIN_PERMISSION_LIST range_table
+#endif
+
+// A walker of trees as the server declares it; before 16 it was a function without a prototype.
+#if PG_VERSION_NUM >= 160000
+#define OPSADMIN_WALKER(function) (function)
+#else
+#define OPSADMIN_WALKER(function) reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(function))
+#endif
+
 namespace opsadmin {
+
+// An item of OPSADMIN_PERMISSION_LIST: what a statement wants of a relation.
+#if PG_VERSION_NUM >= 160000
+using RelationPermission = RTEPermissionInfo;
+#else
+using RelationPermission = RangeTblEntry;
+#endif
 
 // The index of a process in arrays of MaxBackends entries.
 inline int ProcIndex(PGPROC* proc) {

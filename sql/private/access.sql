@@ -55,7 +55,8 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.permissions IS 'The permissions of an actor on a site, for partners in one tenant';
 REVOKE ALL ON FUNCTION opsadmin_private.permissions FROM PUBLIC;
 
--- Binds an actor with its present permissions; NULL as actor_id is system work with the permissions given.
+-- Binds an actor with its present permissions and those granted besides; NULL as actor_id is system work with the
+-- permissions granted alone.
 CREATE OR REPLACE FUNCTION opsadmin_private.bind_actor(site text, actor_id bigint, tenant_id bigint, granted text[] DEFAULT '{}',
   ip inet DEFAULT NULL, method text DEFAULT NULL, path text DEFAULT NULL, request_id text DEFAULT NULL, reason text DEFAULT NULL,
   job_id bigint DEFAULT NULL, action text DEFAULT NULL, session_id bigint DEFAULT NULL, actor_name text DEFAULT NULL)
@@ -70,14 +71,14 @@ BEGIN
       RAISE EXCEPTION USING ERRCODE = 'OA408', MESSAGE = 'the actor does not exist any more, or is disabled',
       HINT = 'Sign in as somebody else.';
     END IF;
-    granted := opsadmin_private.permissions(actor_id, site, tenant_id);
+    granted := opsadmin_private.permissions(actor_id, site, tenant_id) || granted;
   END IF;
   SELECT t.key INTO tenant_key FROM opsadmin.tenant t WHERE t.id = bind_actor.tenant_id;
   PERFORM opsadmin_private.bind_context(site, actor_id, coalesce(person.display_name, actor_name), tenant_id, tenant_key, granted, host(ip), method, path,
     request_id, reason, job_id, action, session_id);
 END
 $$;
-COMMENT ON FUNCTION opsadmin_private.bind_actor IS 'Binds an actor with its present permissions; without an actor, system work with the permissions given';
+COMMENT ON FUNCTION opsadmin_private.bind_actor IS 'Binds an actor with its present permissions and those granted besides; without an actor, system work';
 REVOKE ALL ON FUNCTION opsadmin_private.bind_actor FROM PUBLIC;
 
 -- The first half of begin_as(): binds, and returns the role to take on. With a tenant alone the work is

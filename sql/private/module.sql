@@ -108,6 +108,16 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_verif
 COMMENT ON FUNCTION opsadmin_private.verify_password IS 'Tells whether a password belongs to a hash';
 REVOKE ALL ON FUNCTION opsadmin_private.verify_password FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION opsadmin_private.resource_of(relation regclass) RETURNS text
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_resource_of';
+COMMENT ON FUNCTION opsadmin_private.resource_of IS 'The name by which permissions speak of a protected table: its resource''s or, when it is not exposed, its own; NULL when it is not protected';
+REVOKE ALL ON FUNCTION opsadmin_private.resource_of FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.registry_changed() RETURNS trigger
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'opsadmin_registry_changed';
+COMMENT ON FUNCTION opsadmin_private.registry_changed IS 'Makes every session read the registry of protected tables anew';
+REVOKE ALL ON FUNCTION opsadmin_private.registry_changed FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION opsadmin.audit_trigger() RETURNS trigger
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'opsadmin_audit_trigger';
 COMMENT ON FUNCTION opsadmin.audit_trigger IS 'The trigger that opsadmin.audit() puts on a table; do not create it by hand';

@@ -63,6 +63,14 @@ CREATE TABLE opsadmin.action (
 );
 COMMENT ON TABLE opsadmin.action IS 'Bulk changes that staff may run by name';
 
+-- The library keeps what it has read here; ALWAYS, because a restore may run as a replica.
+CREATE TRIGGER registry_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON opsadmin.target EXECUTE FUNCTION opsadmin_private.registry_changed();
+ALTER TABLE opsadmin.target ENABLE ALWAYS TRIGGER registry_changed;
+CREATE TRIGGER registry_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON opsadmin.protected_table EXECUTE FUNCTION opsadmin_private.registry_changed();
+ALTER TABLE opsadmin.protected_table ENABLE ALWAYS TRIGGER registry_changed;
+CREATE TRIGGER registry_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON opsadmin.resource EXECUTE FUNCTION opsadmin_private.registry_changed();
+ALTER TABLE opsadmin.resource ENABLE ALWAYS TRIGGER registry_changed;
+
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.target', '');
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.target_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.protected_table', '');

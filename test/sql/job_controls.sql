@@ -134,9 +134,7 @@ SELECT is(refusals('max', 'NULL'), 'OA407 OA407 OA407', 'or as none');
 SELECT is(refusals('kim', :'job', 'globex'), 'OA407 OA407 OA407', 'also to staff who act in another tenant');
 SELECT is(refusals('mia', :'job'), 'OA403 OA403 OA403', 'a partner who may not run the action may not control its jobs');
 SELECT is(refusals('ann', :'job'), 'OA403 OA403 OA403', 'neither may staff who only read');
-SET SESSION AUTHORIZATION opsadmin_internal_login;
-SELECT is(failure(format('SELECT opsadmin.pause_job(%s)', :job)), 'OA001', 'without a context nobody but a superuser may');
-RESET SESSION AUTHORIZATION;
+SELECT is(failure_at('opsadmin_internal_login', format('SELECT opsadmin.pause_job(%s)', :job)), 'OA001', 'without a context nobody but a superuser may');
 SELECT results_eq('SELECT state FROM opsadmin.job WHERE id = ' || :job, $$VALUES ('PENDING')$$, 'all of them left the job alone');
 SELECT is(refusals('kim', :'job'), 'ok ok ok', 'staff control the jobs of every tenant');
 SELECT opsadmin.bulk_update('regress_shop.item', 'touched = touched') AS job \gset

@@ -127,7 +127,7 @@ SELECT is_empty('SELECT * FROM opsadmin.daily_kpi', 'nor are there rows in the t
 ROLLBACK;
 BEGIN;
 SELECT opsadmin.begin_as(tenant => 'utc') \g /dev/null
-SELECT set_eq('SELECT DISTINCT tenant_id FROM opsadmin.daily_kpi', ARRAY[3]::bigint[], 'a partner sees its own values in the table');
+SELECT results_eq('SELECT DISTINCT tenant_id FROM opsadmin.daily_kpi', ARRAY[3]::bigint[], 'a partner sees its own values in the table');
 SELECT results_eq($$SELECT day, value, final FROM opsadmin.kpi_series('orders', '2026-03-06', '2026-03-11')$$,
                   $$SELECT d::date, coalesce(k.value, 0), k.value IS NOT NULL FROM generate_series(timestamp '2026-03-06', '2026-03-11', '1 day') AS d
                     LEFT JOIN opsadmin.daily_kpi k ON k.day = d::date AND k.kpi = 'orders' ORDER BY d$$, 'kpi_series() has a row a day, with 0 where there is none');

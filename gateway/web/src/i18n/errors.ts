@@ -7,6 +7,7 @@ export const errors = {
   OA002: { en: 'The request was started twice. Reload the page.', ko: '요청이 두 번 시작되었습니다. 페이지를 새로 고쳐 주세요.' },
   OA003: { en: 'The server is not set up completely: opsadmin is not preloaded. Tell the administrator.', ko: '서버 설정이 끝나지 않았습니다(opsadmin 사전 로드 누락). 관리자에게 알려 주세요.' },
   OA004: { en: 'The server cannot use its signing key. Tell the administrator.', ko: '서버가 서명 키를 사용할 수 없습니다. 관리자에게 알려 주세요.' },
+  OA005: { en: 'The database does not allow this statement here.', ko: '데이터베이스가 여기서 허용하지 않는 문입니다.' },
   OA010: { en: 'Your session has ended. Please sign in again.', ko: '세션이 만료되었습니다. 다시 로그인해 주세요.' },
   OA011: { en: 'Wrong e-mail address or password.', ko: '이메일 주소 또는 비밀번호가 올바르지 않습니다.' },
   OA012: { en: 'Too many attempts to sign in.', ko: '로그인 시도가 너무 많습니다.' },
