@@ -8,10 +8,19 @@ extern "C" {
 
 namespace opsadmin {
 
+int guard = static_cast<int>(Guard::warn);
 char* key_file = nullptr;
 int ticket_slots = 65536;
 
+static const config_enum_entry guard_options[] = {{"off", static_cast<int>(Guard::off), false},
+                                                  {"warn", static_cast<int>(Guard::warn), false},
+                                                  {"refuse", static_cast<int>(Guard::refuse), false},
+                                                  {nullptr, 0, false}};
+
 void DefineSettings() {
+  DefineCustomEnumVariable("opsadmin.guard", "What happens to a change of the schema that takes a protection away.",
+                           "off, warn or refuse.", &guard, static_cast<int>(Guard::warn), guard_options, PGC_SUSET, 0,
+                           nullptr, nullptr, nullptr);
   DefineCustomStringVariable("opsadmin.key_file", "File that holds opsadmin's signing key.",
                              "32 random bytes, mode 0600; relative paths start at the data directory.", &key_file,
                              "opsadmin.key", PGC_SIGHUP, GUC_SUPERUSER_ONLY, nullptr, nullptr, nullptr);

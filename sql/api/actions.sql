@@ -14,7 +14,7 @@ DECLARE
   example jsonb := '{}'::jsonb;
 BEGIN
   PERFORM opsadmin_private.require_name(name, 'an action');
-  PERFORM opsadmin_private.require_plain_table(target);
+  PERFORM opsadmin_private.require_root(target);
   IF jsonb_typeof(params) <> 'array' OR NOT sites <@ '{internal,partner}' OR cardinality(sites) = 0 THEN
     RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = 'params is a list of objects, and sites are internal and partner',
       HINT = 'For example params => ''[{"name":"percent","type":"numeric","min":1,"max":90}]''.';
@@ -121,7 +121,7 @@ DECLARE
   found_target integer;
   job_id bigint;
 BEGIN
-  PERFORM opsadmin_private.require_plain_table(target);
+  PERFORM opsadmin_private.require_root(target);
   PERFORM opsadmin_private.check_update(target, changes, condition, '[]', '{}');
   found_target := opsadmin_private.ensure_target(target);
   INSERT INTO opsadmin.job (name, label, target_id, target_name, actor_id, actor_name, site, tenant_id, run_as, changes, condition, params, params_item, selection_summary)

@@ -1,24 +1,43 @@
 -- Puts the company's tables under isolation by tenant. protect_plan() returns the steps, protect() runs them.
 
--- Roles that can use the table or a column of it, or own a view on it, and would see no rows under row-level
--- security; "public" stands for PUBLIC.
+-- Roles that can use a table of the tree or a column of one, own a view on it (or a view on such a view), or a
+-- SECURITY DEFINER function that names it, and would see no rows under row-level security; "public" stands for PUBLIC.
+-- A function's body is text: that it names the table is a guess by its words.
 CREATE OR REPLACE FUNCTION opsadmin_private.roles_without_rows(target regclass, known name[]) RETURNS TABLE (role_name name, why text)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT coalesce(r.rolname, 'public'), string_agg(DISTINCT found.why, ', ')
-  FROM (
-    SELECT c.relowner AS role, 'owner' AS why FROM pg_class c WHERE c.oid = $1
+  WITH RECURSIVE member AS MATERIALIZED (
+    SELECT c.oid, c.relowner, c.relacl, CASE WHEN c.oid <> $1 THEN ' of ' || c.oid::regclass ELSE '' END AS of_child,
+           '\m' || regexp_replace(c.relname, '\W', '\\\&', 'g') || '\M' AS word, coalesce(k.catcode IN ('R', 'T'), false) AS reserved
+    FROM opsadmin_private.tree_members($1) AS m JOIN pg_class c ON c.oid = m LEFT JOIN pg_get_keywords() AS k ON k.word = c.relname
+  ), reader AS (
+    SELECT m.oid, true AS definer FROM member m
+    UNION
+    SELECT v.oid, NOT coalesce(v.reloptions @> '{security_invoker=true}', false)
+    FROM reader r JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = r.oid AND d.classid = 'pg_rewrite'::regclass
+    JOIN pg_rewrite w ON w.oid = d.objid JOIN pg_class v ON v.oid = w.ev_class AND v.relkind IN ('v', 'm')
+  ), found AS (
+    SELECT m.relowner AS role, 'owner' || m.of_child AS why FROM member m
     UNION ALL
-    SELECT a.grantee, 'granted ' || lower(a.privilege_type)
-    FROM (SELECT c.relacl AS acl FROM pg_class c WHERE c.oid = $1
-          UNION ALL SELECT t.attacl FROM pg_attribute t WHERE t.attrelid = $1) AS granted
+    SELECT a.grantee, 'granted ' || lower(a.privilege_type) || m.of_child
+    FROM member m
+    CROSS JOIN LATERAL (SELECT m.relacl AS acl UNION ALL SELECT t.attacl FROM pg_attribute t WHERE t.attrelid = m.oid) AS granted
     CROSS JOIN aclexplode(granted.acl) AS a
     WHERE a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
     UNION ALL
     SELECT v.relowner, 'owner of ' || v.oid::regclass
-    FROM pg_depend d JOIN pg_rewrite w ON w.oid = d.objid AND d.classid = 'pg_rewrite'::regclass JOIN pg_class v ON v.oid = w.ev_class
-    WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = $1 AND v.oid <> $1
-  ) AS found
-  LEFT JOIN pg_roles r ON r.oid = found.role
+    FROM reader r JOIN pg_class v ON v.oid = r.oid WHERE r.definer AND v.relkind IN ('v', 'm')
+    UNION ALL
+    SELECT p.proowner, 'owner of ' || p.oid::regprocedure
+    FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
+    WHERE p.prosecdef AND l.lanname NOT IN ('c', 'internal') AND p.pronamespace NOT IN ('opsadmin'::regnamespace, 'opsadmin_private'::regnamespace)
+      AND EXISTS (SELECT FROM member m
+                  WHERE CASE WHEN p.prosqlbody IS NULL THEN p.prosrc ~* CASE WHEN m.reserved THEN '"' || m.word || '"' ELSE m.word END
+                             ELSE EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid
+                                                                    AND d.refclassid = 'pg_class'::regclass AND d.refobjid = m.oid) END)
+  )
+  SELECT coalesce(r.rolname, 'public'), string_agg(DISTINCT f.why, ', ')
+  FROM found f
+  LEFT JOIN pg_roles r ON r.oid = f.role
   WHERE (r.oid IS NULL OR NOT r.rolsuper AND NOT r.rolbypassrls) AND coalesce(r.rolname, 'public') <> ALL ($2)
     AND coalesce(r.rolname, 'public') NOT IN ('opsadmin_internal', 'opsadmin_partner')
   GROUP BY 1 ORDER BY 1
@@ -26,74 +45,106 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.roles_without_rows IS 'Roles that can use a table today and would see no rows under row-level security';
 REVOKE ALL ON FUNCTION opsadmin_private.roles_without_rows FROM PUBLIC;
 
--- The policies that protect() has made on a table.
-CREATE OR REPLACE FUNCTION opsadmin_private.own_policies(target regclass) RETURNS SETOF name
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT p.polname FROM pg_policy p
-  WHERE p.polrelid = $1 AND p.polname IN ('opsadmin_partner', 'opsadmin_partner_floor', 'opsadmin_internal', 'opsadmin_trusted')
-$$;
-COMMENT ON FUNCTION opsadmin_private.own_policies IS 'The policies that protect() has made on a table';
-REVOKE ALL ON FUNCTION opsadmin_private.own_policies FROM PUBLIC;
-
--- protect_plan(target, tenant_column, trusted_roles, excluded_roles) returns the steps of protect() as SQL,
--- in their order. Raises what protect() raises, but for the size of the table.
-CREATE OR REPLACE FUNCTION opsadmin.protect_plan(target regclass, tenant_column name DEFAULT 'tenant_id', trusted_roles name[] DEFAULT '{}', excluded_roles name[] DEFAULT '{}')
-RETURNS SETOF text LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+-- What protect() asks before it changes anything; raises what protect() raises, but for the size of the table.
+CREATE OR REPLACE FUNCTION opsadmin_private.require_protectable(target regclass, tenant_column name, known_roles name[]) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  table_name text;
-  schema_name name;
-  tenant_type text;
-  predicate text;
   lost text;
   first_lost name;
-  leftover boolean;
 BEGIN
-  PERFORM opsadmin_private.require_plain_table(target);
-  table_name := opsadmin_private.qualified_name(target);
-  tenant_type := opsadmin_private.tenant_column_type(target, tenant_column);
+  PERFORM opsadmin_private.require_root(target);
+  PERFORM opsadmin_private.tenant_column_type(target, tenant_column);
   PERFORM opsadmin_private.key_columns(target);
   IF EXISTS (SELECT FROM opsadmin.protected_table p JOIN opsadmin.target t ON t.id = p.target_id WHERE t.relation = target) THEN
     RAISE EXCEPTION USING ERRCODE = 'OA434', MESSAGE = format('table "%s" is protected already', target),
       HINT = 'opsadmin.unprotect() takes the protection away.';
   END IF;
   SELECT string_agg(format('"%s" (%s)', role_name, why), ', '), min(role_name::text) INTO lost, first_lost
-  FROM opsadmin_private.roles_without_rows(target, trusted_roles || excluded_roles);
+  FROM opsadmin_private.roles_without_rows(target, known_roles);
   IF lost IS NOT NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'OA433', MESSAGE = format('roles can use "%s" today and would see no rows', target),
       DETAIL = 'They are ' || lost || '.',
       HINT = format('Name each in trusted_roles (sees all rows, as today) or excluded_roles (sees none), for example trusted_roles => ''{%s}''.', first_lost);
   END IF;
-  SELECT n.nspname INTO schema_name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = target;
-  predicate := opsadmin_private.tenant_predicate(tenant_column, tenant_type);
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.require_protectable IS 'Raises what protect() refuses, but for keys and size';
+REVOKE ALL ON FUNCTION opsadmin_private.require_protectable FROM PUBLIC;
 
-  -- What a DROP EXTENSION ... CASCADE has left goes; row-level security that is on with it was opsadmin's own.
-  RETURN QUERY SELECT format('DROP POLICY %I ON %s', policy, table_name) FROM opsadmin_private.own_policies(target) AS policy;
-  leftover := FOUND;
-  -- Policies first: at no time is row-level security on without them.
-  RETURN NEXT format('CREATE POLICY opsadmin_partner ON %s AS PERMISSIVE FOR ALL TO opsadmin_partner USING (%s) WITH CHECK (%s)', table_name, predicate, predicate);
-  RETURN NEXT format('CREATE POLICY opsadmin_partner_floor ON %s AS RESTRICTIVE FOR ALL TO opsadmin_partner USING (%s) WITH CHECK (%s)', table_name, predicate, predicate);
-  RETURN NEXT format('CREATE POLICY opsadmin_internal ON %s AS PERMISSIVE FOR ALL TO opsadmin_internal USING (true) WITH CHECK (true)', table_name);
-  IF cardinality(trusted_roles) > 0 THEN
-    RETURN NEXT format('CREATE POLICY opsadmin_trusted ON %s AS PERMISSIVE FOR ALL TO %s USING (true) WITH CHECK (true)', table_name,
-                       (SELECT string_agg(quote_ident(r), ', ') FROM unnest(trusted_roles) AS r));
-  END IF;
-  IF NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target AND a.attname = tenant_column AND a.atthasdef) THEN
-    RETURN NEXT format('ALTER TABLE %s ALTER COLUMN %I SET DEFAULT opsadmin.current_tenant_key_%s()', table_name, tenant_column,
+-- The tables of a tree that hold rows, or have partitions, without an index that begins with the tenant column.
+CREATE OR REPLACE FUNCTION opsadmin_private.without_tenant_index(target regclass, tenant_column name) RETURNS SETOF regclass
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT m FROM opsadmin_private.tree_members($1) AS m JOIN pg_class c ON c.oid = m
+  WHERE NOT (c.relispartition AND m <> $1)
+    AND NOT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                    WHERE i.indrelid = m AND a.attname = $2 AND i.indpred IS NULL AND i.indisvalid)
+$$;
+COMMENT ON FUNCTION opsadmin_private.without_tenant_index IS 'The tables of a tree without an index that begins with the tenant column';
+REVOKE ALL ON FUNCTION opsadmin_private.without_tenant_index FROM PUBLIC;
+
+-- The CREATE INDEX that a table lacks.
+CREATE OR REPLACE FUNCTION opsadmin_private.tenant_index_step(relation regclass, tenant_column name) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN format('CREATE INDEX%s ON %s (%I)', CASE (SELECT c.relkind FROM pg_class c WHERE c.oid = relation) WHEN 'r' THEN ' CONCURRENTLY' ELSE '' END,
+                opsadmin_private.qualified_name(relation), tenant_column);
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.tenant_index_step IS 'The CREATE INDEX for the tenant column of a table';
+REVOKE ALL ON FUNCTION opsadmin_private.tenant_index_step FROM PUBLIC;
+
+-- The steps of protect() as SQL. Their order is such that nothing is open after any of them: what takes long comes
+-- first, and the rights of the site roles last. Online, each is for a transaction of its own.
+CREATE OR REPLACE FUNCTION opsadmin_private.protection_steps(target regclass, tenant_column name, trusted_roles name[], excluded_roles name[], online boolean)
+RETURNS SETOF text LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  table_name text := opsadmin_private.qualified_name(target);
+  tenant_type text := opsadmin_private.tenant_column_type(target, tenant_column);
+  was record;
+  had_default boolean := EXISTS (SELECT FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+    WHERE d.adrelid = target AND a.attname = tenant_column AND NOT opsadmin_private.is_tenant_default(pg_get_expr(d.adbin, d.adrelid)));
+BEGIN
+  SELECT * INTO was FROM opsadmin_private.has_own_row_security(target);
+  RETURN QUERY SELECT opsadmin_private.tenant_index_step(m, tenant_column) FROM opsadmin_private.without_tenant_index(target, tenant_column) AS m WHERE online;
+  RETURN QUERY SELECT opsadmin_private.foreign_key_steps(target, tenant_column, online);
+  RETURN QUERY SELECT opsadmin_private.child_steps(m, tenant_column, tenant_type, trusted_roles) FROM opsadmin_private.tree_members(target) AS m WHERE m <> target;
+  RETURN QUERY SELECT opsadmin_private.policy_steps(target, tenant_column, tenant_type, trusted_roles);
+  IF NOT had_default THEN
+    RETURN NEXT format('ALTER TABLE ONLY %s ALTER COLUMN %I SET DEFAULT opsadmin.current_tenant_key_%s()', table_name, tenant_column,
                        CASE tenant_type WHEN 'integer' THEN 'int4' WHEN 'bigint' THEN 'int8' ELSE tenant_type END);
   END IF;
-  RETURN NEXT format('GRANT USAGE ON SCHEMA %I TO opsadmin_internal, opsadmin_partner', schema_name);
+  RETURN NEXT format('SELECT opsadmin_private.register_protection(%L, %L, %L, %L, %L, %L, %L)', table_name, tenant_column, had_default, was.enabled, was.forced,
+                     trusted_roles, excluded_roles);
+  RETURN NEXT format('GRANT USAGE ON SCHEMA %I TO opsadmin_internal, opsadmin_partner',
+                     (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = target));
   RETURN NEXT format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO opsadmin_internal, opsadmin_partner', table_name);
-  RETURN NEXT format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', table_name);
-  RETURN NEXT (SELECT format('SELECT opsadmin_private.register_protection(%L, %L, %L, %L, %L, %L, %L)', table_name, tenant_column,
-                             (SELECT a.atthasdef FROM pg_attribute a WHERE a.attrelid = target AND a.attname = tenant_column),
-                             c.relrowsecurity AND NOT leftover, c.relforcerowsecurity AND NOT leftover, trusted_roles, excluded_roles)
-               FROM pg_class c WHERE c.oid = target);
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.protection_steps IS 'The steps of protect() as SQL, in one transaction or online';
+REVOKE ALL ON FUNCTION opsadmin_private.protection_steps FROM PUBLIC;
+
+-- Tells whether the text of a default is the one that protect() gives to a tenant column.
+CREATE OR REPLACE FUNCTION opsadmin_private.is_tenant_default(expression text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT $1 ~ '^\(?opsadmin\.current_tenant_key_'
+$$;
+COMMENT ON FUNCTION opsadmin_private.is_tenant_default IS 'Tells whether a default is the one that protect() gives to a tenant column';
+REVOKE ALL ON FUNCTION opsadmin_private.is_tenant_default FROM PUBLIC;
+
+-- protect_plan(target, tenant_column, trusted_roles, excluded_roles) returns the steps of protect() as SQL, each to be
+-- run in a transaction of its own; the long ones keep nobody out. Raises what protect() raises, but for the size.
+CREATE OR REPLACE FUNCTION opsadmin.protect_plan(target regclass, tenant_column name DEFAULT 'tenant_id', trusted_roles name[] DEFAULT '{}', excluded_roles name[] DEFAULT '{}')
+RETURNS SETOF text LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM opsadmin_private.require_protectable(target, tenant_column, trusted_roles || excluded_roles);
+  PERFORM opsadmin_private.require_no_cross_tenant_rows(target, tenant_column);
+  RETURN QUERY SELECT opsadmin_private.protection_steps(target, tenant_column, trusted_roles, excluded_roles, true);
 END
 $$;
 COMMENT ON FUNCTION opsadmin.protect_plan IS 'The steps of protect() as SQL';
 REVOKE ALL ON FUNCTION opsadmin.protect_plan FROM PUBLIC;
 
--- The last step of protect(): notes in the registry that the table is protected, and what unprotect() has to restore.
+-- Notes in the registry that the table is protected, and what unprotect() has to restore.
 CREATE OR REPLACE FUNCTION opsadmin_private.register_protection(target regclass, tenant_column name, had_default boolean, had_row_security boolean,
   had_force boolean, trusted_roles name[], excluded_roles name[]) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -103,41 +154,71 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.register_protection IS 'Notes in the registry that a table is protected';
 REVOKE ALL ON FUNCTION opsadmin_private.register_protection FROM PUBLIC;
 
--- Puts a table under isolation: partners see and write only their tenant's rows, internal staff and trusted
--- roles all rows. Takes an ACCESS EXCLUSIVE lock, waiting at most 3 s. Raises OA430 without a primary key,
--- OA431/OA432 for the tenant column, OA433 for roles that would lose their rows, OA434 when it is protected,
--- OA436 for other kinds of tables, OA437 above 1 GB.
+-- Puts a table and its children under isolation: partners see and write only their tenant's rows, internal staff and
+-- trusted roles all rows. Foreign keys to and from other protected tables get the tenant column. Takes ACCESS EXCLUSIVE
+-- locks, waiting at most 3 s for each. Raises OA430 without a primary key, OA431/OA432 for the tenant column, OA433 for
+-- roles that would lose their rows, OA434 when it is protected, OA436 for other kinds of tables, OA437 above 1 GB, OA450
+-- for rows that refer to another tenant's, OA451 for foreign keys that cannot get the tenant column.
 CREATE OR REPLACE FUNCTION opsadmin.protect(target regclass, tenant_column name DEFAULT 'tenant_id', trusted_roles name[] DEFAULT '{}', excluded_roles name[] DEFAULT '{}')
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '3s' AS $$
 DECLARE
   steps text[];
   step text;
+  relation regclass;
 BEGIN
-  SELECT array_agg(s) INTO steps FROM opsadmin.protect_plan(target, tenant_column, trusted_roles, excluded_roles) AS s;
-  IF pg_table_size(target) > 1024 ^ 3 THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA437', MESSAGE = format('table "%s" is larger than 1 GB', target),
-      HINT = 'Run the steps of opsadmin.protect_plan() yourself, in one transaction, at a quiet time.';
-  END IF;
+  PERFORM opsadmin_private.require_protectable(target, tenant_column, trusted_roles || excluded_roles);
+  PERFORM opsadmin_private.require_small_tree(target);
+  PERFORM opsadmin_private.require_small_tree(c.conrelid), opsadmin_private.require_small_tree(c.confrelid)
+  FROM opsadmin_private.keys_between_tenants(target, tenant_column) AS k JOIN pg_constraint c ON c.oid = k.key WHERE NOT k.safe;
+  PERFORM opsadmin_private.require_no_cross_tenant_rows(target, tenant_column);
+  SELECT array_agg(s) INTO steps FROM opsadmin_private.protection_steps(target, tenant_column, trusted_roles, excluded_roles, false) AS s;
   FOREACH step IN ARRAY steps LOOP
     EXECUTE step;
   END LOOP;
-  IF NOT EXISTS (SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-                 WHERE i.indrelid = target AND a.attname = tenant_column AND i.indpred IS NULL AND i.indisvalid) THEN
-    RAISE WARNING USING MESSAGE = format('no index of "%s" begins with "%s"', target, tenant_column),
+  FOR relation IN SELECT opsadmin_private.without_tenant_index(target, tenant_column) LOOP
+    RAISE WARNING USING MESSAGE = format('no index of "%s" begins with "%s"', relation, tenant_column),
       DETAIL = 'Every query of a partner looks for its tenant.',
-      HINT = format('CREATE INDEX CONCURRENTLY ON %s (%I);', opsadmin_private.qualified_name(target), tenant_column);
-  END IF;
+      HINT = opsadmin_private.tenant_index_step(relation, tenant_column) || ';';
+  END LOOP;
 END
 $$;
-COMMENT ON FUNCTION opsadmin.protect IS 'Puts a table under isolation by tenant';
+COMMENT ON FUNCTION opsadmin.protect IS 'Puts a table and its children under isolation by tenant';
 REVOKE ALL ON FUNCTION opsadmin.protect FROM PUBLIC;
 
--- Takes the protection away and restores what was there; OA435 when the table is not protected.
+-- Protects the children of a protected table that are not, and returns how many there were; children that come while
+-- opsadmin's event triggers are enabled need no call. OA435 when the table is not protected.
+CREATE OR REPLACE FUNCTION opsadmin.protect_children(target regclass) RETURNS integer
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  protection opsadmin.protected_table;
+  child regclass;
+  step text;
+  covered integer := 0;
+BEGIN
+  SELECT p.* INTO protection FROM opsadmin.protected_table p JOIN opsadmin.target t ON t.id = p.target_id WHERE t.relation = target;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA435', MESSAGE = format('table "%s" is not protected', target),
+      HINT = 'Name the table on top, as it stands in opsadmin.target.';
+  END IF;
+  FOR child IN SELECT opsadmin_private.open_children(target) LOOP
+    FOR step IN SELECT opsadmin_private.child_steps(child, protection.tenant_column, protection.tenant_type, protection.trusted_roles) LOOP
+      EXECUTE step;
+    END LOOP;
+    covered := covered + 1;
+  END LOOP;
+  RETURN covered;
+END
+$$;
+COMMENT ON FUNCTION opsadmin.protect_children IS 'Protects the children of a protected table that are not, and returns how many there were';
+REVOKE ALL ON FUNCTION opsadmin.protect_children FROM PUBLIC;
+
+-- Takes the protection away, of the children too, and restores what was there; OA435 when the table is not protected.
 CREATE OR REPLACE FUNCTION opsadmin.unprotect(target regclass) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '3s' AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '3s' SET opsadmin.guard = 'off' AS $$
 DECLARE
   was opsadmin.protected_table;
-  table_name text := opsadmin_private.qualified_name(target);
+  member record;
+  table_name text;
   policy name;
   own_default name;
 BEGIN
@@ -147,25 +228,38 @@ BEGIN
       HINT = 'See opsadmin.protected_table.';
   END IF;
   -- The grants first: at no time may a site role use the table without the policies.
-  EXECUTE format('REVOKE ALL ON %s FROM opsadmin_internal, opsadmin_partner', table_name);
-  IF NOT was.had_row_security THEN
-    EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', table_name);
-  END IF;
-  IF NOT was.had_force THEN
-    EXECUTE format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY', table_name);
-  END IF;
-  IF NOT was.had_default THEN
-    -- The column may have another name by now, be gone, or have a default of the company's own.
-    FOR own_default IN SELECT a.attname FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
-                       WHERE d.adrelid = target AND pg_get_expr(d.adbin, d.adrelid) ~ '^\(?opsadmin\.current_tenant_key_' LOOP
-      EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP DEFAULT', table_name, own_default);
+  EXECUTE format('REVOKE ALL ON %s FROM opsadmin_internal, opsadmin_partner', opsadmin_private.qualified_name(target));
+  PERFORM opsadmin_private.restore_foreign_keys(target);
+  FOR member IN
+    SELECT m AS relation, CASE WHEN m = target THEN was.had_row_security ELSE coalesce(p.had_row_security, false) END AS had_row_security,
+           CASE WHEN m = target THEN was.had_force ELSE coalesce(p.had_force, false) END AS had_force
+    FROM opsadmin_private.tree_members(target) AS m
+    JOIN pg_class c ON c.oid = m AND c.relkind IN ('r', 'p')
+    LEFT JOIN opsadmin.protected_child p ON p.relation = m
+    -- A child that was protected by itself before it got its parent stays so.
+    WHERE m = target OR NOT EXISTS (SELECT FROM opsadmin.protected_table o JOIN opsadmin.target t ON t.id = o.target_id WHERE t.relation = m)
+  LOOP
+    table_name := opsadmin_private.qualified_name(member.relation);
+    IF NOT member.had_row_security THEN
+      EXECUTE format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', table_name);
+    END IF;
+    IF NOT member.had_force THEN
+      EXECUTE format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY', table_name);
+    END IF;
+    IF NOT was.had_default THEN
+      -- The column may have another name by now, be gone, or have a default of the company's own.
+      FOR own_default IN SELECT a.attname FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+                         WHERE d.adrelid = member.relation AND opsadmin_private.is_tenant_default(pg_get_expr(d.adbin, d.adrelid)) LOOP
+        EXECUTE format('ALTER TABLE ONLY %s ALTER COLUMN %I DROP DEFAULT', table_name, own_default);
+      END LOOP;
+    END IF;
+    FOR policy IN SELECT opsadmin_private.own_policies(member.relation) LOOP
+      EXECUTE format('DROP POLICY %I ON %s', policy, table_name);
     END LOOP;
-  END IF;
-  FOR policy IN SELECT opsadmin_private.own_policies(target) LOOP
-    EXECUTE format('DROP POLICY %I ON %s', policy, table_name);
+    DELETE FROM opsadmin.protected_child p WHERE p.relation = member.relation;
   END LOOP;
   DELETE FROM opsadmin.protected_table p WHERE p.target_id = was.target_id;
 END
 $$;
-COMMENT ON FUNCTION opsadmin.unprotect IS 'Takes the protection of a table away and restores what was there';
+COMMENT ON FUNCTION opsadmin.unprotect IS 'Takes the protection of a table and its children away and restores what was there';
 REVOKE ALL ON FUNCTION opsadmin.unprotect FROM PUBLIC;

@@ -13,7 +13,7 @@ DECLARE
   unsearchable name;
   unsortable name;
 BEGIN
-  PERFORM opsadmin_private.require_plain_table(target);
+  PERFORM opsadmin_private.require_root(target);
   resource := coalesce(resource, (SELECT c.relname FROM pg_class c WHERE c.oid = target));
   PERFORM opsadmin_private.require_name(resource, 'a resource');
   IF resource IN ('audit', 'kpi', 'members') THEN

@@ -118,6 +118,12 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'opsadmin_registry_changed';
 COMMENT ON FUNCTION opsadmin_private.registry_changed IS 'Makes every session read the registry of protected tables anew';
 REVOKE ALL ON FUNCTION opsadmin_private.registry_changed FROM PUBLIC;
 
+-- It runs for whoever changes the schema, and calls lost_protection(), close_tables() and protect_new_children().
+CREATE OR REPLACE FUNCTION opsadmin_private.guard() RETURNS event_trigger
+LANGUAGE c VOLATILE SECURITY DEFINER AS 'MODULE_PATHNAME', 'opsadmin_guard';
+COMMENT ON FUNCTION opsadmin_private.guard IS 'Judges changes of the schema as opsadmin.guard says, and covers new children; OA452 when it refuses';
+REVOKE ALL ON FUNCTION opsadmin_private.guard FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION opsadmin.audit_trigger() RETURNS trigger
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'opsadmin_audit_trigger';
 COMMENT ON FUNCTION opsadmin.audit_trigger IS 'The trigger that opsadmin.audit() puts on a table; do not create it by hand';

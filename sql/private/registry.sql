@@ -18,7 +18,7 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.ensure_target IS 'The registry''s id of a table, made when it has none yet';
 REVOKE ALL ON FUNCTION opsadmin_private.ensure_target FROM PUBLIC;
 
--- Forgets tables that were dropped. Their names stay for the audit log, their values for the KPIs.
+-- Forgets tables and foreign keys that were dropped. Tables' names stay for the audit log, their values for the KPIs.
 CREATE OR REPLACE FUNCTION opsadmin_private.forget_dropped_tables() RETURNS event_trigger
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -32,6 +32,12 @@ BEGIN
     DELETE FROM opsadmin.action a WHERE a.target_id = ANY (forgotten);
     UPDATE opsadmin.target t SET relation = NULL WHERE t.id = ANY (forgotten);
   END IF;
+  DELETE FROM opsadmin.protected_child p USING pg_event_trigger_dropped_objects() AS d
+  WHERE p.relation = d.objid AND d.classid = 'pg_class'::regclass AND d.objsubid = 0;
+  DELETE FROM opsadmin.replaced_key k USING pg_event_trigger_dropped_objects() AS d
+  WHERE k.relation = d.objid AND d.classid = 'pg_class'::regclass AND d.objsubid = 0
+     OR d.object_type = 'table constraint' AND k.constraint_name = d.address_names[3]
+        AND k.relation = to_regclass(format('%I.%I', d.address_names[1], d.address_names[2]));
 END
 $$;
 COMMENT ON FUNCTION opsadmin_private.forget_dropped_tables IS 'Forgets tables that were dropped, but for their names';

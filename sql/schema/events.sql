@@ -1,4 +1,14 @@
--- What opsadmin does when somebody else changes the schema. It only takes note, and never refuses.
+-- What opsadmin does when somebody changes the schema: it takes note, covers new children of protected tables, and
+-- judges changes that take a protection away.
 
 CREATE EVENT TRIGGER opsadmin_table_dropped ON sql_drop EXECUTE FUNCTION opsadmin_private.forget_dropped_tables();
 COMMENT ON EVENT TRIGGER opsadmin_table_dropped IS 'opsadmin forgets tables that were dropped';
+
+CREATE EVENT TRIGGER opsadmin_new_child ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'CREATE SCHEMA')
+  EXECUTE FUNCTION opsadmin_private.guard();
+COMMENT ON EVENT TRIGGER opsadmin_new_child IS 'opsadmin protects partitions and children that a protected table gets';
+
+CREATE EVENT TRIGGER opsadmin_guard ON ddl_command_start
+  WHEN TAG IN ('ALTER TABLE', 'ALTER POLICY', 'DROP POLICY', 'DROP TRIGGER', 'DROP INDEX', 'DROP OWNED', 'DROP EXTENSION')
+  EXECUTE FUNCTION opsadmin_private.guard();
+COMMENT ON EVENT TRIGGER opsadmin_guard IS 'opsadmin judges changes that take a protection away, and closes the tables before it is dropped';

@@ -22,6 +22,24 @@ CREATE TABLE opsadmin.protected_table (
 );
 COMMENT ON TABLE opsadmin.protected_table IS 'Tables under isolation, and what unprotect() has to restore';
 
+CREATE TABLE opsadmin.protected_child (
+  relation regclass PRIMARY KEY,
+  had_row_security boolean NOT NULL,
+  had_force boolean NOT NULL
+);
+COMMENT ON TABLE opsadmin.protected_child IS 'Partitions and children of protected tables that had row-level security before, for unprotect() to restore';
+
+CREATE TABLE opsadmin.replaced_key (
+  relation regclass,
+  constraint_name name,
+  match_full boolean NOT NULL,
+  column_list boolean NOT NULL,
+  PRIMARY KEY (relation, constraint_name)
+);
+COMMENT ON TABLE opsadmin.replaced_key IS 'Foreign keys that protect() has put the tenant column in front of, for unprotect() to restore';
+COMMENT ON COLUMN opsadmin.replaced_key.match_full IS 'It was MATCH FULL';
+COMMENT ON COLUMN opsadmin.replaced_key.column_list IS 'Its ON DELETE SET NULL or SET DEFAULT named columns';
+
 CREATE TABLE opsadmin.audited_table (
   target_id integer PRIMARY KEY REFERENCES opsadmin.target ON DELETE CASCADE,
   redact name[] NOT NULL,
@@ -74,6 +92,8 @@ ALTER TABLE opsadmin.resource ENABLE ALWAYS TRIGGER registry_changed;
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.target', '');
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.target_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.protected_table', '');
+SELECT pg_catalog.pg_extension_config_dump('opsadmin.protected_child', '');
+SELECT pg_catalog.pg_extension_config_dump('opsadmin.replaced_key', '');
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.audited_table', '');
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.resource', '');
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.resource_column', '');

@@ -55,4 +55,7 @@ export const errors = {
   OA442: { en: 'Jobs cannot run: pg_cron cannot connect as the worker.', ko: 'pg_cron이 작업자 계정으로 연결할 수 없어 작업을 실행할 수 없습니다.' },
   OA443: { en: 'Some of the rows are hidden from the job.', ko: '작업에서 볼 수 없는 행이 있습니다.' },
   OA444: { en: 'The job is in another state by now.', ko: '작업 상태가 이미 바뀌었습니다.' },
+  OA450: { en: 'Some rows refer to rows of another tenant.', ko: '다른 테넌트의 행을 참조하는 행이 있습니다.' },
+  OA451: { en: 'A foreign key of the table cannot be kept within a tenant.', ko: '테넌트 안으로 제한할 수 없는 외래 키가 있습니다.' },
+  OA452: { en: 'This change would take the protection of a table away.', ko: '테이블의 보호를 해제하는 변경은 허용되지 않습니다.' },
 } satisfies Record<string, Label>;

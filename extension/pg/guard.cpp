@@ -1,0 +1,212 @@
+// The guard: an event trigger that reads the statement before it runs and judges only what it takes away from the
+// isolation or the audit of the one table that it changes. It adds nothing up and looks at no state afterwards, so
+// that dumps, whose statements only add, pass. What the catalog says is asked in SQL (sql/private/guard.sql).
+#include "compat.h"
+#include "settings.h"
+
+#include "../core/error.h"
+#include "raise.h"
+
+extern "C" {
+#include "access/htup_details.h"
+#include "catalog/index.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_type.h"
+#include "commands/event_trigger.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "nodes/makefuncs.h"
+#include "nodes/parsenodes.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rls.h"
+}
+
+namespace opsadmin {
+
+// Tells whether this is pg_restore, or psql with a dump: both begin with these two settings. What a dump with
+// --clean drops, it makes again. A superuser could as well set opsadmin.guard, so nobody gains by posing as one.
+static bool IsRestore() {
+  return !row_security && !check_function_bodies && superuser_arg(GetSessionUserId());
+}
+
+// Warns of a change, or refuses it, when lost_protection() says that it takes something away. Without a relation it is
+// a change of whatever a role has.
+static void Judge(Oid relation, const char* change, const char* object_name, bool cascade) {
+  Oid types[] = {OIDOID, TEXTOID, NAMEOID, BOOLOID};
+  NameData name;
+  namestrcpy(&name, object_name == nullptr ? "" : object_name);
+  Datum values[] = {ObjectIdGetDatum(relation), CStringGetTextDatum(change), NameGetDatum(&name), BoolGetDatum(cascade)};
+  if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
+  if (SPI_execute_with_args("SELECT opsadmin_private.lost_protection($1, $2, $3, $4)", 4, types, values, nullptr, true,
+                            1) != SPI_OK_SELECT ||
+      SPI_processed != 1)
+    elog(ERROR, "lost_protection() failed");
+  const char* lost = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+  if (lost != nullptr)
+    ereport(guard == static_cast<int>(Guard::refuse) ? ERROR : WARNING,
+            (OpsadminErrcode(oa::guarded_change),
+             OidIsValid(relation) ? errmsg("this takes a protection of \"%s\" away", get_rel_name(relation))
+                                  : errmsg("this takes the protection of tables away"),
+             errdetail("%s", lost),
+             errhint("opsadmin.unprotect() and opsadmin.unaudit() take it away as a whole; a superuser can SET "
+                     "opsadmin.guard = off.")));
+  SPI_finish();
+}
+
+static void Call(const char* statement, const char* parameter) {
+  Oid types[] = {TEXTOID};
+  Datum values[] = {parameter == nullptr ? 0 : CStringGetTextDatum(parameter)};
+  if (SPI_connect() != SPI_OK_CONNECT ||
+      SPI_execute_with_args(statement, parameter == nullptr ? 0 : 1, types, values, nullptr, false, 0) != SPI_OK_SELECT)
+    elog(ERROR, "%s failed", statement);
+  SPI_finish();
+}
+
+// A name that does not exist is NULL: the statement itself will say so.
+static const char* RoleName(const RoleSpec* role) {
+  const Oid found = get_rolespec_oid(role, true);
+  return OidIsValid(found) ? GetUserNameFromId(found, true) : nullptr;
+}
+
+// What is not there is none of the guard's business: the statement itself will say so.
+static Oid RelationOf(const RangeVar* range) {
+  return RangeVarGetRelid(range, NoLock, true);
+}
+
+// The table of an object that is named after it, as in DROP POLICY: the list is the table's name and the object's.
+static Oid TableOf(List* object) {
+  return RelationOf(makeRangeVarFromNameList(list_truncate(list_copy(object), list_length(object) - 1)));
+}
+
+static void JudgeAlterTable(const AlterTableStmt* statement) {
+  const Oid relation = RelationOf(statement->relation);
+  if (!OidIsValid(relation)) return;
+  ListCell* cell;
+  foreach (cell, statement->cmds) {
+    const AlterTableCmd* command = lfirst_node(AlterTableCmd, cell);
+    switch (command->subtype) {
+      case AT_DisableRowSecurity:
+        Judge(relation, "row security", nullptr, false);
+        break;
+      case AT_NoForceRowSecurity:
+        Judge(relation, "force", nullptr, false);
+        break;
+      case AT_DropNotNull:
+      case AT_AlterColumnType:
+      case AT_DropColumn:
+        Judge(relation, "column", command->name, false);
+        break;
+      case AT_DropConstraint:
+        Judge(relation, "constraint", command->name, command->behavior == DROP_CASCADE);
+        break;
+      case AT_DisableTrig:
+      case AT_EnableReplicaTrig:
+        Judge(relation, "trigger", command->name, false);
+        break;
+      case AT_DisableTrigAll:
+      case AT_DisableTrigUser:
+        Judge(relation, "all triggers", nullptr, false);
+        break;
+      case AT_ChangeOwner:
+        Judge(relation, "owner", RoleName(command->newowner), false);
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+static void JudgeDrop(const DropStmt* statement) {
+  ListCell* cell;
+  foreach (cell, statement->objects) {
+    if (statement->removeType == OBJECT_INDEX) {
+      const Oid index = RelationOf(makeRangeVarFromNameList(lfirst_node(List, cell)));
+      if (OidIsValid(index) && get_rel_relkind(index) != RELKIND_RELATION)
+        Judge(IndexGetRelation(index, true), "index", get_rel_name(index), statement->behavior == DROP_CASCADE);
+    } else {
+      List* object = lfirst_node(List, cell);
+      Judge(TableOf(object), statement->removeType == OBJECT_POLICY ? "policy" : "trigger", strVal(llast(object)),
+            false);
+    }
+  }
+}
+
+// Before opsadmin is dropped, by its name or with all that its owner has, the tables are closed.
+static void CloseBeforeDrop(Node* statement) {
+  ListCell* cell;
+  if (IsA(statement, DropStmt) && castNode(DropStmt, statement)->removeType == OBJECT_EXTENSION) {
+    foreach (cell, castNode(DropStmt, statement)->objects)
+      if (strcmp(strVal(lfirst(cell)), "opsadmin") == 0) Call("SELECT opsadmin_private.close_tables()", nullptr);
+  } else if (IsA(statement, DropOwnedStmt)) {
+    foreach (cell, castNode(DropOwnedStmt, statement)->roles) {
+      const char* role = RoleName(lfirst_node(RoleSpec, cell));
+      if (role != nullptr) Call("SELECT opsadmin_private.close_tables($1)", role);
+    }
+  }
+}
+
+static void JudgeStart(Node* statement) {
+  switch (nodeTag(statement)) {
+    case T_AlterTableStmt:
+      if (castNode(AlterTableStmt, statement)->objtype == OBJECT_TABLE)
+        JudgeAlterTable(castNode(AlterTableStmt, statement));
+      break;
+    case T_AlterPolicyStmt: {
+      const AlterPolicyStmt* alter = castNode(AlterPolicyStmt, statement);
+      Judge(RelationOf(alter->table), "policy", alter->policy_name, false);
+      break;
+    }
+    case T_RenameStmt: {
+      const RenameStmt* rename = castNode(RenameStmt, statement);
+      if (rename->renameType == OBJECT_POLICY)
+        Judge(RelationOf(rename->relation), "policy", rename->subname, false);
+      break;
+    }
+    case T_DropOwnedStmt: {
+      ListCell* cell;
+      foreach (cell, castNode(DropOwnedStmt, statement)->roles)
+        Judge(InvalidOid, "policies", RoleName(lfirst_node(RoleSpec, cell)), false);
+      break;
+    }
+    case T_DropStmt: {
+      const DropStmt* drop = castNode(DropStmt, statement);
+      if (drop->removeType == OBJECT_POLICY || drop->removeType == OBJECT_TRIGGER || drop->removeType == OBJECT_INDEX)
+        JudgeDrop(drop);
+      break;
+    }
+    default:
+      break;
+  }
+}
+
+// Tells whether the statement may give a table a parent.
+static bool AddsChild(Node* statement) {
+  if (IsA(statement, CreateStmt)) return castNode(CreateStmt, statement)->inhRelations != NIL;
+  if (IsA(statement, CreateSchemaStmt)) return castNode(CreateSchemaStmt, statement)->schemaElts != NIL;
+  if (!IsA(statement, AlterTableStmt)) return false;
+  ListCell* cell;
+  foreach (cell, castNode(AlterTableStmt, statement)->cmds) {
+    const AlterTableType subtype = lfirst_node(AlterTableCmd, cell)->subtype;
+    if (subtype == AT_AttachPartition || subtype == AT_AddInherit) return true;
+  }
+  return false;
+}
+
+OPSADMIN_FUNCTION(opsadmin_guard) {
+  if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+    ereport(ERROR, (errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED), errmsg("the guard is an event trigger")));
+  const EventTriggerData* event = reinterpret_cast<const EventTriggerData*>(fcinfo->context);
+  if (strcmp(event->event, "ddl_command_end") == 0) {
+    if (AddsChild(event->parsetree)) Call("SELECT opsadmin_private.protect_new_children()", nullptr);
+    PG_RETURN_NULL();
+  }
+  CloseBeforeDrop(event->parsetree);
+  if (guard != static_cast<int>(Guard::off) && !IsRestore()) JudgeStart(event->parsetree);
+  PG_RETURN_NULL();
+}
+
+}  // namespace opsadmin
