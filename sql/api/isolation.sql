@@ -45,7 +45,7 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.roles_without_rows IS 'Roles that can use a table today and would see no rows under row-level security';
 REVOKE ALL ON FUNCTION opsadmin_private.roles_without_rows FROM PUBLIC;
 
--- What protect() asks before it changes anything; raises what protect() raises, but for the size of the table.
+-- What protect() asks before it changes anything and reads any row; raises what protect() raises, but for the size.
 CREATE OR REPLACE FUNCTION opsadmin_private.require_protectable(target regclass, tenant_column name, known_roles name[]) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -66,9 +66,11 @@ BEGIN
       DETAIL = 'They are ' || lost || '.',
       HINT = format('Name each in trusted_roles (sees all rows, as today) or excluded_roles (sees none), for example trusted_roles => ''{%s}''.', first_lost);
   END IF;
+  PERFORM opsadmin_private.require_supported_key(c, k.tenant, k.referenced_tenant)
+  FROM opsadmin_private.keys_between_tenants(target, tenant_column) AS k JOIN pg_constraint c ON c.oid = k.key WHERE NOT k.safe;
 END
 $$;
-COMMENT ON FUNCTION opsadmin_private.require_protectable IS 'Raises what protect() refuses, but for keys and size';
+COMMENT ON FUNCTION opsadmin_private.require_protectable IS 'Raises what protect() refuses without reading rows, but for the size';
 REVOKE ALL ON FUNCTION opsadmin_private.require_protectable FROM PUBLIC;
 
 -- The tables of a tree that hold rows, or have partitions, without an index that begins with the tenant column.

@@ -55,7 +55,7 @@ BEGIN
     || CASE WHEN match_full THEN ' MATCH FULL' ELSE '' END
     || CASE WHEN key.confupdtype <> 'a' THEN ' ON UPDATE ' || (actions ->> key.confupdtype::text) ELSE '' END
     || CASE WHEN key.confdeltype <> 'a' THEN ' ON DELETE ' || (actions ->> key.confdeltype::text)
-                                             || coalesce(format(' (%s)', opsadmin_private.column_list(key.conrelid, set_columns)), '') ELSE '' END
+                                             || coalesce(' (' || opsadmin_private.column_list(key.conrelid, set_columns) || ')', '') ELSE '' END
     || CASE WHEN key.condeferred THEN ' DEFERRABLE INITIALLY DEFERRED' WHEN key.condeferrable THEN ' DEFERRABLE' ELSE '' END;
 END
 $$;
@@ -105,7 +105,6 @@ DECLARE
   key pg_constraint;
   table_name text;
   definition text;
-  note text;
   new_name name;
   step text;
   indexes text[] := '{}';
@@ -124,32 +123,37 @@ BEGIN
 
     definition := opsadmin_private.foreign_key_definition(key, found.tenant || key.conkey, found.referenced_tenant || key.confkey,
       CASE WHEN key.confdeltype IN ('n', 'd') THEN coalesce(key.confdelsetcols, key.conkey) END);
+    new_name := 'opsadmin_key_' || left(md5(key.conname), 12);
+    -- What an interrupted plan has left.
+    IF EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = key.conrelid AND c.conname = new_name) THEN
+      RETURN NEXT format('ALTER TABLE %s DROP CONSTRAINT %I', table_name, new_name);
+    END IF;
     IF online AND (SELECT c.relkind FROM pg_class c WHERE c.oid = key.conrelid) = 'r' THEN
-      new_name := 'opsadmin_key_' || left(md5(key.conname), 12);
-      IF EXISTS (SELECT FROM pg_constraint c WHERE c.conrelid = key.conrelid AND c.conname = new_name) THEN
-        RETURN NEXT format('ALTER TABLE %s DROP CONSTRAINT %I', table_name, new_name);
-      END IF;
       RETURN NEXT format('ALTER TABLE %s ADD CONSTRAINT %I %s NOT VALID', table_name, new_name, definition);
       IF key.convalidated THEN
         RETURN NEXT format('ALTER TABLE %s VALIDATE CONSTRAINT %I', table_name, new_name);
       END IF;
-      RETURN NEXT format('ALTER TABLE %s DROP CONSTRAINT %I', table_name, key.conname);
-      RETURN NEXT format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', table_name, new_name, key.conname);
+      step := format('ALTER TABLE %s DROP CONSTRAINT %I; ALTER TABLE %s RENAME CONSTRAINT %I TO %I', table_name, key.conname, table_name, new_name, key.conname);
     ELSE
-      RETURN NEXT opsadmin_private.replacing_step(key, definition);
+      step := opsadmin_private.replacing_step(key, definition);
     END IF;
-    note := obj_description(key.oid, 'pg_constraint');
-    IF note IS NOT NULL THEN
-      RETURN NEXT format('COMMENT ON CONSTRAINT %I ON %s IS %L', key.conname, table_name, note);
-    END IF;
-    RETURN NEXT format('INSERT INTO opsadmin.replaced_key (relation, constraint_name, match_full, column_list) VALUES (%L, %L, %L, %L) '
-                       'ON CONFLICT (relation, constraint_name) DO UPDATE SET match_full = excluded.match_full, column_list = excluded.column_list',
-                       table_name, key.conname, key.confmatchtype = 'f', key.confdelsetcols IS NOT NULL);
+    -- One step, and so one transaction: a plan that is broken off here can be begun again.
+    RETURN NEXT concat_ws('; ', step, format('COMMENT ON CONSTRAINT %I ON %s IS ', key.conname, table_name) || quote_literal(obj_description(key.oid, 'pg_constraint')),
+      format('SELECT opsadmin_private.note_replaced_key(%L, %L, %L, %L)', table_name, key.conname, key.confmatchtype = 'f', key.confdelsetcols IS NOT NULL));
   END LOOP;
 END
 $$;
 COMMENT ON FUNCTION opsadmin_private.foreign_key_steps IS 'The steps that make foreign keys between protected tables tenant-safe';
 REVOKE ALL ON FUNCTION opsadmin_private.foreign_key_steps FROM PUBLIC;
+
+-- Notes what a foreign key was like before it got the tenant columns.
+CREATE OR REPLACE FUNCTION opsadmin_private.note_replaced_key(relation regclass, constraint_name name, match_full boolean, column_list boolean) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+  INSERT INTO opsadmin.replaced_key AS k (relation, constraint_name, match_full, column_list) VALUES ($1, $2, $3, $4)
+  ON CONFLICT (relation, constraint_name) DO UPDATE SET match_full = excluded.match_full, column_list = excluded.column_list
+$$;
+COMMENT ON FUNCTION opsadmin_private.note_replaced_key IS 'Notes what a foreign key was like before it got the tenant columns';
+REVOKE ALL ON FUNCTION opsadmin_private.note_replaced_key FROM PUBLIC;
 
 -- The statement that puts another definition in the place of a foreign key: at no time is there none.
 CREATE OR REPLACE FUNCTION opsadmin_private.replacing_step(key pg_constraint, definition text) RETURNS text
@@ -170,7 +174,7 @@ DECLARE
   ordered smallint[] := columns[1] || ARRAY(SELECT c FROM unnest(columns[2:]) AS c ORDER BY c);
   index_name name := 'opsadmin_key_' || left(md5(opsadmin_private.qualified_name(relation) || ordered::text), 12);
   schema_name name := (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation);
-  concurrently text := CASE WHEN online AND (SELECT c.relkind FROM pg_class c WHERE c.oid = relation) = 'r' THEN ' CONCURRENTLY' ELSE '' END;
+  how text := CASE WHEN online AND (SELECT c.relkind FROM pg_class c WHERE c.oid = relation) = 'r' THEN ' CONCURRENTLY' ELSE '' END;
 BEGIN
   IF EXISTS (SELECT FROM pg_index i WHERE i.indrelid = relation AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
                AND ARRAY(SELECT c FROM unnest((i.indkey::smallint[])[0:i.indnkeyatts - 1]) AS c ORDER BY c) = ARRAY(SELECT c FROM unnest(columns) AS c ORDER BY c)) THEN
