@@ -1,0 +1,156 @@
+-- opsadmin.guard: changes of the schema that take a protection away, one by one, and those that do not.
+-- topic: isolation
+SELECT plan(72);
+\ir include/failure.psql
+SET client_min_messages = error;
+
+SELECT opsadmin.create_tenant('acme', 'Acme', id => 1) \g /dev/null
+CREATE ROLE regress_opsadmin_shop;
+CREATE SCHEMA regress_shop AUTHORIZATION regress_opsadmin_shop;
+SET ROLE regress_opsadmin_shop;
+CREATE TABLE regress_shop.shop (id int PRIMARY KEY, tenant_id bigint NOT NULL, name text);
+CREATE UNIQUE INDEX shop_name ON regress_shop.shop (tenant_id, name);
+CREATE TABLE regress_shop.product (id int PRIMARY KEY, tenant_id bigint NOT NULL, shop_id int CONSTRAINT of_shop REFERENCES regress_shop.shop,
+    parent_id int, name text, CONSTRAINT named FOREIGN KEY (tenant_id, name) REFERENCES regress_shop.shop (tenant_id, name));
+CREATE TABLE regress_shop.event (id int PRIMARY KEY, tenant_id bigint NOT NULL) PARTITION BY RANGE (id);
+CREATE TABLE regress_shop.event_1 PARTITION OF regress_shop.event FOR VALUES FROM (1) TO (100);
+CREATE TABLE regress_shop.free (id int PRIMARY KEY, tenant_id bigint NOT NULL);
+CREATE POLICY opsadmin_internal ON regress_shop.free USING (true);
+RESET ROLE;
+SELECT opsadmin.protect(t, trusted_roles => '{regress_opsadmin_shop}') FROM unnest('{regress_shop.shop,regress_shop.product,regress_shop.event}'::regclass[]) AS t \g /dev/null
+SELECT opsadmin.audit('regress_shop.product'), opsadmin.audit('regress_shop.free') \g /dev/null
+CREATE POLICY company ON regress_shop.product TO regress_opsadmin_shop USING (true);
+CREATE TRIGGER company BEFORE UPDATE ON regress_shop.product FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
+
+-- What each setting makes of a statement: its SQLSTATE by refuse and by warn; the change itself is undone.
+CREATE FUNCTION judged(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    answers text[] := '{}';
+    setting text;
+BEGIN
+    FOREACH setting IN ARRAY '{refuse,warn,off}'::text[] LOOP
+        BEGIN
+            PERFORM set_config('opsadmin.guard', setting, true);
+            EXECUTE statement;
+            RAISE SQLSTATE 'OK000';
+        EXCEPTION WHEN OTHERS THEN answers := answers || SQLSTATE;
+        END;
+    END LOOP;
+    RETURN array_to_string(answers, ' ');
+END
+$$;
+CREATE TABLE verdict (verdict text, statement text);
+INSERT INTO verdict VALUES
+    ('OA452', 'ALTER TABLE regress_shop.product DISABLE ROW LEVEL SECURITY'),
+    ('OA452', 'ALTER TABLE regress_shop.event_1 DISABLE ROW LEVEL SECURITY'),
+    ('OA452', 'ALTER TABLE regress_shop.product ADD x int, NO FORCE ROW LEVEL SECURITY'),
+    ('OA452', 'ALTER TABLE IF EXISTS ONLY regress_shop.product NO FORCE ROW LEVEL SECURITY'),
+    ('OK000', 'ALTER TABLE regress_shop.free DISABLE ROW LEVEL SECURITY'),
+    ('OK000', 'ALTER TABLE regress_shop.product ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY'),
+    ('OA452', 'DROP POLICY opsadmin_partner ON regress_shop.product'),
+    ('OA452', 'DROP POLICY IF EXISTS opsadmin_trusted ON regress_shop.event_1'),
+    ('OA452', 'ALTER POLICY opsadmin_partner_floor ON regress_shop.product USING (true)'),
+    ('OA452', 'ALTER POLICY opsadmin_partner_floor ON regress_shop.product TO regress_opsadmin_shop'),
+    ('OA452', 'ALTER POLICY opsadmin_partner_floor ON regress_shop.product RENAME TO mine'),
+    ('OK000', 'DROP POLICY company ON regress_shop.product'),
+    ('OK000', 'ALTER POLICY company ON regress_shop.product RENAME TO theirs'),
+    ('OK000', 'DROP POLICY opsadmin_internal ON regress_shop.free'),
+    ('OK000', 'CREATE POLICY wide ON regress_shop.product USING (true)'),
+    ('OA452', 'DROP OWNED BY opsadmin_partner'),
+    ('OK000', 'DROP OWNED BY opsadmin_worker'),
+    ('OA452', 'ALTER TABLE regress_shop.product ALTER tenant_id DROP NOT NULL'),
+    ('OA452', 'ALTER TABLE regress_shop.product DROP tenant_id CASCADE'),
+    ('OK000', 'ALTER TABLE regress_shop.product ALTER name DROP NOT NULL'),
+    ('OK000', 'ALTER TABLE regress_shop.product DROP parent_id'),
+    ('OK000', 'ALTER TABLE regress_shop.product RENAME tenant_id TO owner_id'),
+    ('OK000', 'ALTER TABLE regress_shop.free DROP tenant_id'),
+    ('OA452', 'ALTER TABLE regress_shop.product DROP CONSTRAINT of_shop'),
+    ('OA452', 'ALTER TABLE regress_shop.product DROP CONSTRAINT named'),
+    ('OA452', 'DROP INDEX regress_shop.shop_name CASCADE'),
+    ('2BP01', 'DROP INDEX regress_shop.shop_name'),
+    ('OK000', 'ALTER TABLE regress_shop.shop DROP CONSTRAINT shop_pkey'),
+    ('OK000', 'ALTER TABLE regress_shop.product ADD CONSTRAINT later FOREIGN KEY (parent_id) REFERENCES regress_shop.product'),
+    ('OA452', 'DROP TRIGGER opsadmin_audit_update ON regress_shop.product'),
+    ('OA452', 'DROP TRIGGER opsadmin_audit_update ON regress_shop.free'),
+    ('OA452', 'ALTER TABLE regress_shop.product DISABLE TRIGGER opsadmin_audit_delete'),
+    ('OA452', 'ALTER TABLE regress_shop.product ENABLE REPLICA TRIGGER opsadmin_audit_delete'),
+    ('OA452', 'ALTER TABLE regress_shop.product DISABLE TRIGGER ALL'),
+    ('OA452', 'ALTER TABLE regress_shop.free DISABLE TRIGGER USER'),
+    ('OK000', 'ALTER TABLE regress_shop.product DISABLE TRIGGER company'),
+    ('OK000', 'ALTER TABLE regress_shop.shop DISABLE TRIGGER ALL'),
+    ('OK000', 'DROP TRIGGER company ON regress_shop.product'),
+    ('OA452', 'ALTER TABLE regress_shop.product OWNER TO opsadmin_internal'),
+    ('OA452', 'ALTER TABLE regress_shop.event_1 OWNER TO opsadmin_partner_login'),
+    ('OK000', 'ALTER TABLE regress_shop.product OWNER TO CURRENT_USER'),
+    ('OK000', 'ALTER TABLE regress_shop.free OWNER TO opsadmin_internal'),
+    ('42704', 'ALTER TABLE regress_shop.product OWNER TO regress_opsadmin_nobody'),
+    ('42P01', 'ALTER TABLE regress_shop.nothing DISABLE ROW LEVEL SECURITY'),
+    ('OK000', 'ALTER TABLE IF EXISTS regress_shop.nothing OWNER TO opsadmin_internal'),
+    ('42704', 'DROP POLICY nothing ON regress_shop.product'),
+    ('42P01', 'DROP POLICY nothing ON regress_shop.nothing'),
+    ('OK000', 'DROP POLICY IF EXISTS nothing ON regress_nowhere.nothing'),
+    ('42704', 'DROP INDEX regress_shop.nothing'),
+    ('42809', 'DROP INDEX regress_shop.product'),
+    ('OK000', 'ALTER INDEX regress_shop.shop_name RENAME TO other'),
+    ('OK000', 'ALTER TABLE regress_shop.event DETACH PARTITION regress_shop.event_1'),
+    ('OK000', 'DROP TABLE regress_shop.product'),
+    ('OK000', 'DROP TABLE regress_shop.shop CASCADE'),
+    ('OK000', 'DROP SCHEMA regress_shop CASCADE'),
+    ('OK000', 'ALTER TABLE regress_shop.product RENAME TO article'),
+    ('OK000', $$SELECT opsadmin.unaudit('regress_shop.product'), opsadmin.unprotect('regress_shop.product'), opsadmin.unprotect('regress_shop.event')$$),
+    ('OK000', $$SELECT opsadmin.protect('regress_shop.free', trusted_roles => '{regress_opsadmin_shop}'), opsadmin.audit('regress_shop.free', ignore => '{tenant_id}')$$);
+SELECT is(judged(statement), concat_ws(' ', verdict, otherwise, otherwise), statement) FROM (SELECT *, CASE verdict WHEN 'OA452' THEN 'OK000' ELSE verdict END AS otherwise FROM verdict) AS v;
+-- These PostgreSQL refuses as well, but the guard first.
+SELECT matches(judged(statement), '^OA452 (42P16|0A000) ', statement)
+FROM unnest(ARRAY['ALTER TABLE regress_shop.event_1 ALTER tenant_id DROP NOT NULL', 'ALTER TABLE regress_shop.event ALTER tenant_id TYPE text']) AS statement;
+
+-- Whoever does it, at whatever depth.
+SET opsadmin.guard = refuse;
+SET SESSION AUTHORIZATION regress_opsadmin_shop;
+SELECT is(failure('ALTER TABLE regress_shop.product DISABLE ROW LEVEL SECURITY'), 'OA452', 'the owner');
+SELECT is(failure('SET opsadmin.guard = off'), '42501', 'who may not switch the guard off');
+-- The settings that a dump begins with.
+SET row_security = off;
+SET check_function_bodies = off;
+SELECT is(failure('ALTER TABLE regress_shop.product DISABLE ROW LEVEL SECURITY'), 'OA452', 'nor pose as pg_restore');
+RESET SESSION AUTHORIZATION;
+SELECT is(failure('ALTER TABLE regress_shop.product DISABLE ROW LEVEL SECURITY'), NULL, 'which a superuser may be');
+RESET row_security;
+RESET check_function_bodies;
+SET SESSION AUTHORIZATION regress_opsadmin_shop;
+ALTER TABLE regress_shop.product ENABLE ROW LEVEL SECURITY;
+SELECT is(failure('DO $d$ BEGIN EXECUTE ''DROP POLICY opsadmin_partner ON regress_shop.product''; END $d$'), 'OA452', 'inside a DO block');
+RESET SESSION AUTHORIZATION;
+SET search_path = regress_shop, public;
+SELECT is(failure('ALTER TABLE product DISABLE ROW LEVEL SECURITY'), 'OA452', 'by a name without a schema');
+RESET search_path;
+-- unprotect() leaves the guard as it was, also when it fails.
+SELECT opsadmin.unprotect('regress_shop.event') \g /dev/null
+SELECT is(failure($$SELECT opsadmin.unprotect('regress_shop.event')$$), 'OA435', 'unprotect() fails');
+SELECT is(current_setting('opsadmin.guard'), 'refuse', 'and the guard is what it was');
+SELECT is(failure('SET opsadmin.guard = maybe'), '22023', 'there is no other setting');
+RESET opsadmin.guard;
+SELECT is(current_setting('opsadmin.guard'), 'warn', 'the default warns');
+SELECT is(failure('SELECT opsadmin_private.guard()'), '39P03', 'the guard is no function to call');
+
+-- What the client receives.
+CREATE FUNCTION fields(statement text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    detail text;
+    hint text;
+BEGIN
+    PERFORM set_config('opsadmin.guard', 'refuse', true);
+    EXECUTE statement;
+    RETURN 'none';
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS detail := PG_EXCEPTION_DETAIL, hint := PG_EXCEPTION_HINT;
+    RETURN concat_ws(' | ', SQLERRM, detail, hint);
+END
+$$;
+SELECT is(fields('ALTER TABLE regress_shop.product DROP CONSTRAINT of_shop'),
+          'this takes a protection of "product" away | Foreign key "of_shop" keeps rows from referring to another tenant''s. | '
+          'opsadmin.unprotect() and opsadmin.unaudit() take it away as a whole; a superuser can SET opsadmin.guard = off.', 'what is lost, and how it can be done all the same');
+
+DROP SCHEMA regress_shop CASCADE;
+DROP ROLE regress_opsadmin_shop;
+SELECT * FROM finish();
