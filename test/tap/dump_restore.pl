@@ -6,8 +6,10 @@ use warnings;
 use Test::More;
 use OpsadminCluster;
 
-my $source = OpsadminCluster->new->start;
-my $fresh = OpsadminCluster->new->start;
+# The strictest guard: a restore must pass it.
+my @settings = (settings => ['opsadmin.guard = refuse']);
+my $source = OpsadminCluster->new(@settings)->start;
+my $fresh = OpsadminCluster->new(@settings)->start;
 my $dump = $source->host . '/company.dump';
 
 # --- A database in use --------------------------------------------------------------------------------
@@ -31,6 +33,16 @@ BEGIN;
 SELECT opsadmin.begin_as('ops@example.com', 'haneul-market', 'a late order');
 UPDATE shop.product SET price = price + 1 WHERE id < 20;
 COMMIT;
+CREATE TABLE shop.visit (id bigint, tenant_id bigint NOT NULL, at date NOT NULL, product_id bigint REFERENCES shop.product ON DELETE SET NULL, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+CREATE TABLE shop.visit_2024 PARTITION OF shop.visit FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+ALTER TABLE shop.visit_2024 ENABLE ROW LEVEL SECURITY;
+CREATE TABLE shop.node (id int PRIMARY KEY, tenant_id bigint NOT NULL, parent_id int REFERENCES shop.node DEFERRABLE);
+CREATE TABLE shop.leaf (PRIMARY KEY (id)) INHERITS (shop.node);
+SELECT opsadmin.protect('shop.visit'), opsadmin.protect('shop.node');
+CREATE TABLE shop.visit_2025 PARTITION OF shop.visit FOR VALUES FROM ('2025-01-01') TO ('2026-01-01') PARTITION BY HASH (id);
+CREATE TABLE shop.visit_2025_0 PARTITION OF shop.visit_2025 FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+INSERT INTO shop.visit SELECT n, 1 + n % 2, date '2024-12-30' + n, NULL FROM generate_series(1, 4) AS n;
+INSERT INTO shop.leaf VALUES (1, 1), (2, 2);
 CREATE TABLE public.doomed (id bigint PRIMARY KEY, tenant_id bigint NOT NULL, at timestamptz NOT NULL DEFAULT now());
 CREATE INDEX ON public.doomed (tenant_id);
 SELECT opsadmin.protect('public.doomed'), opsadmin.audit('public.doomed'), opsadmin.expose('public.doomed'), opsadmin.define_kpi('doomed', 'public.doomed', 'at');
@@ -60,6 +72,11 @@ sub content {
     $content{sequences} = $cluster->query($database, q{SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = 'opsadmin' AND last_value IS NOT NULL ORDER BY 1});
     $content{policies} = $cluster->query($database, 'SELECT schemaname, tablename, policyname, permissive, roles, cmd, qual, with_check FROM pg_policies ORDER BY 1, 2, 3');
     $content{'row-level security'} = $cluster->query($database, q{SET search_path = ''; SELECT oid::regclass, relrowsecurity, relforcerowsecurity FROM pg_class WHERE relrowsecurity ORDER BY oid::regclass::text});
+    $content{'foreign keys and indexes'} = $cluster->query($database, <<'SQL');
+SET search_path = '';
+SELECT conrelid::pg_catalog.regclass, conname, pg_catalog.pg_get_constraintdef(oid) FROM pg_catalog.pg_constraint WHERE contype = 'f' AND conparentid = 0 ORDER BY conrelid::pg_catalog.regclass::text, conname;
+SELECT pg_catalog.pg_get_indexdef(i.indexrelid) FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indrelid WHERE c.relkind IN ('r', 'p') AND c.oid >= 16384 ORDER BY 1;
+SQL
     $content{triggers} = $cluster->query($database, q{SET search_path = ''; SELECT tgrelid::regclass, tgenabled, pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname LIKE 'opsadmin%' ORDER BY tgrelid::regclass::text, 3});
     $content{rights} = $cluster->query($database, <<'SQL');
 SELECT n.nspname, c.relname, a.grantee::regrole, a.privilege_type
@@ -151,6 +168,23 @@ SQL
     is($cluster->query($database, 'SELECT opsadmin.unprotect(t.relation) FROM opsadmin.target t JOIN opsadmin.protected_table p ON p.target_id = t.id; SELECT count(*) FROM opsadmin.protected_table') =~ s/\s//gr,
         0, "$name: every protection can be taken away");
 }
+
+# Over a database in which everything is there already: what protects the tables is dropped and made again. pg_dump's
+# own way with the primary keys of partitions does not survive --clean.
+$source->query('postgres', 'CREATE DATABASE cleaned');
+$source->client('pg_restore', '-d', 'cleaned', $dump);
+$source->query('cleaned', 'DROP TABLE shop.visit');
+$before = content($source, 'cleaned');
+($status, $output) = $source->client('pg_dump', '-Fc', '-f', $dump, 'cleaned');
+is("$status$output", '0', 'a dump to restore over what is there');
+for my $step (['--clean', '--if-exists', '--single-transaction'], ['--clean', '--if-exists']) {
+    ($status, $output) = $source->client('pg_restore', '--exit-on-error', @$step, '-d', 'cleaned', $dump);
+    is("$status$output", '0', "pg_restore @$step says nothing");
+    my $after = content($source, 'cleaned');
+    is($after->{$_}, $before->{$_}, "@$step: $_") for sort keys %$before;
+}
+like(($source->psql('cleaned', 'ALTER TABLE shop.product DISABLE ROW LEVEL SECURITY'))[2], qr/takes a protection of "product" away/, 'the guard was there all the time');
+
 my $sign = "SELECT opsadmin_private.sign('test', 'payload')";
 isnt($fresh->query('company', $sign), $source->query('company', $sign), 'the new cluster has a key of its own');
 

@@ -20,7 +20,7 @@ sub fails_with {
 
 my $set_up = <<'SQL';
 SELECT opsadmin.create_tenant('acme', 'Acme'), opsadmin.create_tenant('globex', 'Globex');
-SELECT opsadmin.protect('item'), opsadmin.audit('item'), opsadmin.expose('item'), opsadmin.define_kpi('items', 'item', 'at');
+SELECT opsadmin.protect('item', trusted_roles => '{shop}'), opsadmin.protect('part', trusted_roles => '{shop}'), opsadmin.audit('item'), opsadmin.expose('item'), opsadmin.define_kpi('items', 'item', 'at');
 SQL
 my $count = "BEGIN; SET LOCAL client_min_messages = error; SELECT FROM opsadmin.begin_as(tenant => 'acme'); SELECT count(*) FROM item; COMMIT";
 
@@ -37,10 +37,17 @@ $cluster->query('company', <<'SQL');
 CREATE TABLE item (id bigint PRIMARY KEY, tenant_id bigint NOT NULL, at timestamptz NOT NULL DEFAULT now());
 CREATE INDEX ON item (tenant_id);
 INSERT INTO item SELECT n, 1 + n % 2 FROM generate_series(1, 10) AS n;
+CREATE TABLE part (id bigint PRIMARY KEY, tenant_id bigint NOT NULL, item_id bigint REFERENCES item) PARTITION BY RANGE (id);
+CREATE INDEX ON part (tenant_id);
+CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (1) TO (100);
+INSERT INTO part SELECT id, tenant_id, id FROM item;
+CREATE ROLE shop LOGIN;
+GRANT SELECT ON item, part, part_1 TO shop;
 SQL
 for my $time ('the first time', 'the second time') {
     $cluster->query('company', $set_up);
     is($cluster->query('company', $count), 5, "$time: a tenant sees its rows");
+    fails_with('company', "DROP SCHEMA $_ CASCADE", "$time: its schema $_ cannot be dropped", qr/2BP01.*because extension opsadmin requires it/) for qw(opsadmin opsadmin_private);
     fails_with('company', 'DROP EXTENSION opsadmin', "$time: DROP EXTENSION refuses while tables depend on it",
         qr/2BP01/, qr/policy opsadmin_partner_floor on table (public\.)?item depends on function/);
     is($cluster->query('company', $count), 5, "$time: and nothing has changed");
@@ -49,19 +56,38 @@ for my $time ('the first time', 'the second time') {
     is($cluster->query('company', <<'SQL'), 't|t|10', "$time: after CASCADE row-level security is still on, no row is lost");
 SELECT relrowsecurity, relforcerowsecurity, (SELECT count(*) FROM item) FROM pg_class WHERE relname = 'item'
 SQL
-    like(($cluster->psql('company', 'SELECT count(*) FROM item', user => "opsadmin_${_}_login"))[2], qr/no context is bound/, "$time: the $_ site reads nothing") for qw(internal partner);
-    fails_with('company', 'SET ROLE opsadmin_partner; INSERT INTO item VALUES (99, 1)', "$time: partners write nothing", qr/42501|OA001/);
+    for my $table (qw(item part part_1)) {
+        fails_with('company', "SET ROLE $_; SELECT FROM $table", "$time: $_ may not read $table", qr/42501/) for qw(opsadmin_partner opsadmin_internal);
+        is($cluster->query('company', "SELECT count(*) FROM $table", user => 'shop'), 10, "$time: the shop's own role goes on reading $table");
+    }
+    fails_with('company', "SET ROLE $_; INSERT INTO item VALUES (99, 1)", "$time: $_ writes nothing", qr/42501/) for qw(opsadmin_partner opsadmin_internal);
     is($cluster->query('company', q{SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'opsadmin%'}), 0, "$time: the schemas are gone");
     $cluster->query('company', 'INSERT INTO item VALUES (11, 1); DELETE FROM item WHERE id = 11');
     $cluster->query('company', 'CREATE EXTENSION opsadmin');
 }
 $cluster->query('company', $set_up);
 is($cluster->query('company', $count), 5, 'the tables are protected again after all');
-$cluster->query('company', "SELECT opsadmin.unprotect('item'), opsadmin.unaudit('item')");
+is($cluster->query('company', q{SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'part'::regclass AND contype = 'f'}),
+    'FOREIGN KEY (tenant_id, item_id) REFERENCES item(tenant_id, id)', 'as is the foreign key');
+$cluster->query('company', "SELECT opsadmin.unprotect('item'), opsadmin.unprotect('part'), opsadmin.unaudit('item')");
 is($cluster->query('company', q{SELECT relrowsecurity, relforcerowsecurity, (SELECT count(*) FROM pg_policy) FROM pg_class WHERE relname = 'item'}),
     "f|f|$policies", 'unprotect() knows that row-level security was not the company\'s own');
 is(($cluster->psql('company', 'DROP EXTENSION opsadmin'))[0], 0, 'without protected and audited tables DROP EXTENSION goes through');
 $cluster->query('company', 'CREATE EXTENSION opsadmin');
+
+# The owner of the extension goes, with all that it has.
+$cluster->query('other', <<'SQL');
+CREATE ROLE admin SUPERUSER;
+CREATE TABLE item (id bigint PRIMARY KEY, tenant_id bigint NOT NULL);
+CREATE INDEX ON item (tenant_id);
+SET ROLE admin;
+CREATE EXTENSION opsadmin;
+SELECT opsadmin.protect('item');
+SQL
+$cluster->query('other', 'SET client_min_messages = error; DROP OWNED BY admin CASCADE');
+is($cluster->query('other', q{SELECT count(*) FROM pg_extension WHERE extname = 'opsadmin'}), 0, 'DROP OWNED drops the extension');
+fails_with('other', "SET ROLE $_; SELECT FROM item", "after DROP OWNED $_ may not read", qr/42501/) for qw(opsadmin_partner opsadmin_internal);
+$cluster->query('other', 'DROP TABLE item');
 
 # --- Two databases -----------------------------------------------------------------------------------
 
