@@ -8,13 +8,10 @@
 #include "raise.h"
 
 extern "C" {
-#include "access/htup_details.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
-#include "commands/extension.h"
 #include "executor/spi.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
@@ -39,7 +36,8 @@ static void Judge(Oid relation, const char* change, const char* object_name, boo
   Oid types[] = {OIDOID, TEXTOID, NAMEOID, BOOLOID};
   NameData name;
   namestrcpy(&name, object_name == nullptr ? "" : object_name);
-  Datum values[] = {ObjectIdGetDatum(relation), CStringGetTextDatum(change), NameGetDatum(&name), BoolGetDatum(cascade)};
+  Datum values[] = {ObjectIdGetDatum(relation), CStringGetTextDatum(change), NameGetDatum(&name),
+                    BoolGetDatum(cascade)};
   if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
   if (SPI_execute_with_args("SELECT opsadmin_private.lost_protection($1, $2, $3, $4)", 4, types, values, nullptr, true,
                             1) != SPI_OK_SELECT ||
@@ -162,8 +160,7 @@ static void JudgeStart(Node* statement) {
     }
     case T_RenameStmt: {
       const RenameStmt* rename = castNode(RenameStmt, statement);
-      if (rename->renameType == OBJECT_POLICY)
-        Judge(RelationOf(rename->relation), "policy", rename->subname, false);
+      if (rename->renameType == OBJECT_POLICY) Judge(RelationOf(rename->relation), "policy", rename->subname, false);
       break;
     }
     case T_DropOwnedStmt: {

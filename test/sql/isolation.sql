@@ -1,5 +1,5 @@
 -- protect(): what it refuses, what partners, staff and the company's own roles see and write, and unprotect().
-SELECT plan(75);
+SELECT plan(83);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -55,6 +55,37 @@ END
 $$;
 SELECT matches(lost_roles('regress_shop.product', '{}', '{}'), '"regress_opsadmin_report" \(granted select\), "regress_opsadmin_shop" \([^)]*\mowner\M', 'the detail names each with the reason');
 SELECT matches(lost_roles('regress_shop.product', '{}', '{}'), 'owner of regress_shop.cheap', 'also owners of views');
+-- Whoever reads the table through something of its own.
+BEGIN;
+CREATE ROLE regress_opsadmin_viewer;
+CREATE ROLE regress_opsadmin_definer;
+GRANT CREATE, USAGE ON SCHEMA regress_shop TO regress_opsadmin_viewer, regress_opsadmin_definer;
+GRANT SELECT ON regress_shop.cheap TO regress_opsadmin_viewer;
+SET ROLE regress_opsadmin_viewer;
+CREATE VIEW regress_shop.cheapest AS SELECT * FROM regress_shop.cheap;
+RESET ROLE;
+SELECT matches(lost_roles('regress_shop.product', '{}', '{}'), '"regress_opsadmin_viewer" \(owner of regress_shop.cheapest\)', 'owners of views on views');
+ALTER VIEW regress_shop.cheapest SET (security_invoker);
+SELECT doesnt_match(lost_roles('regress_shop.product', '{}', '{}'), 'regress_opsadmin_viewer', 'but not of views that read as their caller');
+SET ROLE regress_opsadmin_definer;
+CREATE FUNCTION regress_shop.how_many() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN (SELECT count(*) FROM Regress_Shop.Product); END';
+RESET ROLE;
+SELECT matches(lost_roles('regress_shop.product', '{}', '{}'), '"regress_opsadmin_definer" \(owner of regress_shop.how_many\(\)\)', 'owners of definer functions that name the table');
+ALTER FUNCTION regress_shop.how_many() SECURITY INVOKER;
+SELECT doesnt_match(lost_roles('regress_shop.product', '{}', '{}'), 'regress_opsadmin_definer', 'but not of those that run as their caller');
+CREATE OR REPLACE FUNCTION regress_shop.how_many() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN (SELECT count(*) FROM products); END';
+SELECT doesnt_match(lost_roles('regress_shop.product', '{}', '{}'), 'regress_opsadmin_definer', 'nor of those that name another one');
+CREATE OR REPLACE FUNCTION regress_shop.how_many() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN (SELECT count(*) FROM products GROUP BY id ORDER BY 1); END';
+CREATE TABLE regress_shop."order" (id int PRIMARY KEY, tenant_id int NOT NULL);
+SELECT doesnt_match(lost_roles('regress_shop."order"', '{}', '{}'), 'regress_opsadmin_definer', 'a word of SQL does not name a table');
+CREATE OR REPLACE FUNCTION regress_shop.how_many() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN (SELECT count(*) FROM regress_shop."order"); END';
+SELECT matches(lost_roles('regress_shop."order"', '{}', '{}'), 'regress_opsadmin_definer', 'but in quotes it does');
+GRANT SELECT ON regress_shop.product TO regress_opsadmin_definer;
+SET ROLE regress_opsadmin_definer;
+CREATE FUNCTION regress_shop.how_many_now() RETURNS bigint SECURITY DEFINER BEGIN ATOMIC SELECT count(*) FROM regress_shop.product; END;
+RESET ROLE;
+SELECT matches(lost_roles('regress_shop.product', '{}', '{}'), 'owner of regress_shop.how_many_now\(\)', 'also when PostgreSQL has parsed the body');
+ROLLBACK;
 SELECT matches(lost_roles('regress_shop.product', '{}', '{}'), 'trusted_roles', 'the hint names the argument');
 SELECT doesnt_match(lost_roles('regress_shop.product', '{}', '{}'), 'regress_opsadmin_backup', 'a role that bypasses policies loses nothing');
 SELECT matches(lost_roles('regress_shop.product', '{regress_opsadmin_shop}', '{}'), '^They are "regress_opsadmin_report" \([^"]*$', 'who is trusted is not named');
