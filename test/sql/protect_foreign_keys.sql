@@ -1,7 +1,7 @@
 -- Foreign keys between protected tables: what they let a partner do before, that they do not afterwards, and that they
 -- otherwise work as they did. Also in what form unprotect() gives them back.
 -- topic: isolation
-SELECT plan(98);
+SELECT plan(101);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -155,6 +155,18 @@ INSERT INTO regress_shop.unchecked VALUES (1, 1, 77);
 ALTER TABLE regress_shop.unchecked ADD CONSTRAINT loose FOREIGN KEY (parent_id) REFERENCES regress_shop.unchecked NOT VALID;
 SELECT lives_ok($$SELECT opsadmin.protect('regress_shop.unchecked')$$, 'a key that was not valid');
 SELECT is(definition('loose'), 'FOREIGN KEY (tenant_id, parent_id) REFERENCES regress_shop.unchecked(tenant_id, id) NOT VALID', 'stays so');
+
+-- The index goes with the last key that needs it.
+CALL make_tables('bigint', '1', '2');
+CREATE TABLE regress_shop.till (id int PRIMARY KEY, tenant_id bigint NOT NULL, shop_id int REFERENCES regress_shop.shop);
+SELECT opsadmin.protect('regress_shop.shop'), opsadmin.protect('regress_shop.till') \g /dev/null
+SELECT opsadmin.protect('regress_shop.product') \g /dev/null
+CREATE VIEW own_index AS SELECT FROM pg_index WHERE indrelid = to_regclass('regress_shop.shop') AND indexrelid::regclass::text ~ 'opsadmin_key';
+SELECT lives_ok($$SELECT opsadmin.unprotect('regress_shop.product')$$, 'one of two tables that refer to a shop is unprotected');
+SELECT is(count(*), 1::bigint, 'the other still needs the index') FROM own_index;
+SELECT opsadmin.unprotect('regress_shop.till') \g /dev/null
+SELECT is(count(*), 0::bigint, 'and takes it along') FROM own_index;
+DROP TABLE regress_shop.till;
 
 -- Keys that are none of opsadmin's business.
 CREATE TABLE regress_shop.customer (id bigint PRIMARY KEY);
