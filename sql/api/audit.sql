@@ -34,7 +34,7 @@ REVOKE ALL ON FUNCTION opsadmin.audit FROM PUBLIC;
 
 -- Ends the audit of a table; what was logged stays. OA438 when it is not audited.
 CREATE OR REPLACE FUNCTION opsadmin.unaudit(target regclass) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '3s' AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '3s' SET opsadmin.guard = 'off' AS $$
 DECLARE
   event text;
 BEGIN

@@ -70,10 +70,12 @@ REVOKE ALL ON FUNCTION opsadmin_private.require_no_cross_tenant_rows FROM PUBLIC
 CREATE OR REPLACE FUNCTION opsadmin.secure_foreign_key(target regclass, constraint_name name) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '3s' AS $$
 DECLARE
-  tenant_column name := opsadmin_private.tenant_column_of(target);
+  tenant_column name;
   key pg_constraint;
   step text;
 BEGIN
+  LOCK TABLE opsadmin.protected_table IN SHARE ROW EXCLUSIVE MODE;
+  tenant_column := opsadmin_private.tenant_column_of(target);
   SELECT c.* INTO key FROM pg_constraint c
   WHERE c.conrelid = target AND c.conname = secure_foreign_key.constraint_name AND c.oid IN (SELECT k.key FROM opsadmin_private.keys_between_tenants(target, tenant_column) AS k);
   IF NOT FOUND THEN

@@ -168,10 +168,14 @@ DECLARE
   step text;
   relation regclass;
 BEGIN
+  -- One at a time: of two tables that refer to each other the second sees that the first is protected.
+  LOCK TABLE opsadmin.protected_table IN SHARE ROW EXCLUSIVE MODE;
   PERFORM opsadmin_private.require_protectable(target, tenant_column, trusted_roles || excluded_roles);
   PERFORM opsadmin_private.require_small_tree(target);
   PERFORM opsadmin_private.require_small_tree(c.conrelid), opsadmin_private.require_small_tree(c.confrelid)
   FROM opsadmin_private.keys_between_tenants(target, tenant_column) AS k JOIN pg_constraint c ON c.oid = k.key WHERE NOT k.safe;
+  -- Before its children are looked up: none comes in between.
+  EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', opsadmin_private.qualified_name(target));
   PERFORM opsadmin_private.require_no_cross_tenant_rows(target, tenant_column);
   SELECT array_agg(s) INTO steps FROM opsadmin_private.protection_steps(target, tenant_column, trusted_roles, excluded_roles, false) AS s;
   FOREACH step IN ARRAY steps LOOP
@@ -203,7 +207,7 @@ BEGIN
       HINT = 'Name the table on top, as it stands in opsadmin.target.';
   END IF;
   FOR child IN SELECT opsadmin_private.open_children(target) LOOP
-    FOR step IN SELECT opsadmin_private.child_steps(child, protection.tenant_column, protection.tenant_type, protection.trusted_roles) LOOP
+    FOR step IN SELECT opsadmin_private.child_steps(child, opsadmin_private.tenant_column_of(target), protection.tenant_type, protection.trusted_roles) LOOP
       EXECUTE step;
     END LOOP;
     covered := covered + 1;
@@ -224,6 +228,7 @@ DECLARE
   policy name;
   own_default name;
 BEGIN
+  LOCK TABLE opsadmin.protected_table IN SHARE ROW EXCLUSIVE MODE;
   SELECT p.* INTO was FROM opsadmin.protected_table p JOIN opsadmin.target t ON t.id = p.target_id WHERE t.relation = target;
   IF NOT FOUND THEN
     RAISE EXCEPTION USING ERRCODE = 'OA435', MESSAGE = format('table "%s" is not protected', target),
@@ -261,6 +266,8 @@ BEGIN
     DELETE FROM opsadmin.protected_child p WHERE p.relation = member.relation;
   END LOOP;
   DELETE FROM opsadmin.protected_table p WHERE p.target_id = was.target_id;
+  -- A table that was protected by itself before it became a partition is covered by its parent from now on.
+  PERFORM opsadmin.protect_children(root) FROM opsadmin_private.protected_root(target) AS root WHERE root IS NOT NULL;
 END
 $$;
 COMMENT ON FUNCTION opsadmin.unprotect IS 'Takes the protection of a table and its children away and restores what was there';

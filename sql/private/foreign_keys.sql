@@ -1,17 +1,6 @@
 -- Foreign keys between protected tables. PostgreSQL checks and cascades them without row-level security, so each gets
 -- the tenant columns of both ends in front of its own.
 
--- The tenant column of a protected table or a child of one, NULL of others.
-CREATE OR REPLACE FUNCTION opsadmin_private.tenant_column_of(relation regclass) RETURNS name
-LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-  RETURN (SELECT p.tenant_column FROM opsadmin.target t JOIN opsadmin.protected_table p ON p.target_id = t.id
-          WHERE t.relation = opsadmin_private.protected_root(tenant_column_of.relation));
-END
-$$;
-COMMENT ON FUNCTION opsadmin_private.tenant_column_of IS 'The tenant column of a protected table or a child of one';
-REVOKE ALL ON FUNCTION opsadmin_private.tenant_column_of FROM PUBLIC;
-
 -- The foreign keys with one end in the tree of target and both ends protected, target by tenant_column (it need not be
 -- protected yet), with the tenant columns of both ends and whether the key compares them.
 CREATE OR REPLACE FUNCTION opsadmin_private.keys_between_tenants(target regclass, tenant_column name)

@@ -7,16 +7,14 @@ CREATE OR REPLACE FUNCTION opsadmin_private.lost_protection(relation oid, change
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   root regclass := opsadmin_private.protected_root(relation);
-  audited boolean := EXISTS (SELECT FROM opsadmin.audited_table a JOIN opsadmin.target t ON t.id = a.target_id WHERE t.relation = lost_protection.relation);
   lost_key text;
 BEGIN
   IF change = 'policies' THEN
     RETURN CASE WHEN object_name IN ('opsadmin_internal', 'opsadmin_partner') AND EXISTS (SELECT FROM opsadmin.protected_table)
                 THEN format('The policies of protected tables for "%s" go with it.', object_name) END;
-  ELSIF change = 'trigger' THEN
-    RETURN CASE WHEN audited AND object_name ~ '^opsadmin_audit_(insert|update|delete|truncate)$' THEN format('Trigger "%s" records changes of the table in the audit log.', object_name) END;
-  ELSIF change = 'all triggers' THEN
-    RETURN CASE WHEN audited THEN 'Among the triggers are those that record changes of the table in the audit log.' END;
+  ELSIF change IN ('trigger', 'all triggers') THEN
+    RETURN (SELECT format('Trigger "%s" records changes of the table in the audit log.', g.tgname) FROM pg_trigger g
+            WHERE g.tgrelid = relation AND g.tgfoid = 'opsadmin.audit_trigger'::regproc AND (change = 'all triggers' OR g.tgname = object_name) ORDER BY g.tgname LIMIT 1);
   ELSIF root IS NULL THEN
     RETURN NULL;
   ELSIF change = 'row security' THEN

@@ -24,6 +24,24 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.protected_root IS 'The protected table that a table is, is a partition of or inherits from';
 REVOKE ALL ON FUNCTION opsadmin_private.protected_root FROM PUBLIC;
 
+-- The tenant column of a protected table or a child of one, NULL of others: the one that the policies are about, since
+-- it may have another name than when it was registered.
+CREATE OR REPLACE FUNCTION opsadmin_private.tenant_column_of(relation regclass) RETURNS name
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  root regclass := opsadmin_private.protected_root(relation);
+BEGIN
+  RETURN coalesce(
+    (SELECT a.attname FROM pg_policy p
+     JOIN pg_depend d ON d.classid = 'pg_policy'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p.polrelid
+     JOIN pg_attribute a ON a.attrelid = p.polrelid AND a.attnum = d.refobjsubid
+     WHERE p.polrelid = root AND p.polname = 'opsadmin_partner_floor' AND d.refobjsubid > 0 LIMIT 1),
+    (SELECT p.tenant_column FROM opsadmin.target t JOIN opsadmin.protected_table p ON p.target_id = t.id WHERE t.relation = root));
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.tenant_column_of IS 'The tenant column of a protected table or a child of one';
+REVOKE ALL ON FUNCTION opsadmin_private.tenant_column_of FROM PUBLIC;
+
 -- Raises OA436 unless the relation is an ordinary table of the company, with or without children.
 CREATE OR REPLACE FUNCTION opsadmin_private.require_root(target regclass) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -144,14 +162,14 @@ COMMENT ON FUNCTION opsadmin_private.child_steps IS 'The steps that protect a pa
 REVOKE ALL ON FUNCTION opsadmin_private.child_steps FROM PUBLIC;
 
 -- The tables of a protected tree on which a policy is missing or row-level security is not on and forced; foreign
--- tables cannot have it. Those that lack the tenant column wait for health() to be heard.
+-- tables cannot have it, and without the tenant column there is no policy.
 CREATE OR REPLACE FUNCTION opsadmin_private.open_children(root regclass) RETURNS SETOF regclass
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
   SELECT m FROM opsadmin.target t
   JOIN opsadmin.protected_table p ON p.target_id = t.id
   CROSS JOIN opsadmin_private.tree_members(t.relation) AS m
   JOIN pg_class c ON c.oid = m
-  JOIN pg_attribute a ON a.attrelid = m AND a.attname = p.tenant_column AND NOT a.attisdropped
+  JOIN pg_attribute a ON a.attrelid = m AND a.attname = opsadmin_private.tenant_column_of($1) AND NOT a.attisdropped
   WHERE t.relation = $1 AND m <> $1 AND c.relkind IN ('r', 'p')
     AND (NOT c.relrowsecurity OR NOT c.relforcerowsecurity
          OR (SELECT count(*) FROM opsadmin_private.own_policies(m)) < CASE WHEN cardinality(p.trusted_roles) > 0 THEN 4 ELSE 3 END)

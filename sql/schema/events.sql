@@ -12,3 +12,7 @@ CREATE EVENT TRIGGER opsadmin_guard ON ddl_command_start
   WHEN TAG IN ('ALTER TABLE', 'ALTER POLICY', 'DROP POLICY', 'DROP TRIGGER', 'DROP INDEX', 'DROP OWNED', 'DROP EXTENSION')
   EXECUTE FUNCTION opsadmin_private.guard();
 COMMENT ON EVENT TRIGGER opsadmin_guard IS 'opsadmin judges changes that take a protection away, and closes the tables before it is dropped';
+
+-- Also for sessions that apply what another server sends.
+ALTER EVENT TRIGGER opsadmin_new_child ENABLE ALWAYS;
+ALTER EVENT TRIGGER opsadmin_guard ENABLE ALWAYS;

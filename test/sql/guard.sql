@@ -1,6 +1,6 @@
 -- opsadmin.guard: changes of the schema that take a protection away, one by one, and those that do not.
 -- topic: isolation
-SELECT plan(72);
+SELECT plan(75);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -103,6 +103,17 @@ SELECT is(judged(statement), concat_ws(' ', verdict, otherwise, otherwise), stat
 -- These PostgreSQL refuses as well, but the guard first.
 SELECT matches(judged(statement), '^OA452 (42P16|0A000) ', statement)
 FROM unnest(ARRAY['ALTER TABLE regress_shop.event_1 ALTER tenant_id DROP NOT NULL', 'ALTER TABLE regress_shop.event ALTER tenant_id TYPE text']) AS statement;
+
+-- Other names do not deceive it.
+SET opsadmin.guard = off;
+ALTER TABLE regress_shop.shop RENAME tenant_id TO owner_id;
+ALTER TRIGGER opsadmin_audit_update ON regress_shop.product RENAME TO other;
+ALTER TABLE regress_shop.product RENAME CONSTRAINT of_shop TO shop_of;
+SELECT is(judged(statement), 'OA452 OK000 OK000', statement)
+FROM unnest(ARRAY['ALTER TABLE regress_shop.shop ALTER owner_id DROP NOT NULL', 'DROP TRIGGER other ON regress_shop.product', 'ALTER TABLE regress_shop.product DROP CONSTRAINT shop_of']) AS statement;
+ALTER TABLE regress_shop.shop RENAME owner_id TO tenant_id;
+ALTER TRIGGER other ON regress_shop.product RENAME TO opsadmin_audit_update;
+ALTER TABLE regress_shop.product RENAME CONSTRAINT shop_of TO of_shop;
 
 -- Whoever does it, at whatever depth.
 SET opsadmin.guard = refuse;

@@ -1,7 +1,7 @@
 -- protect() of partitioned and inherited tables: partitions that are there, that come later, that go; sub-partitions;
 -- foreign keys of partitions; and what unprotect() leaves.
 -- topic: isolation
-SELECT plan(63);
+SELECT plan(65);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -137,9 +137,19 @@ SELECT is(failure($$SELECT opsadmin.protect_children('regress_shop.event_2029')$
 ALTER TABLE regress_shop.event DETACH PARTITION regress_shop.event_2029;
 SELECT ok(closed('regress_shop.event_2029'), 'a partition that is detached stays closed');
 SELECT is(failure($$SELECT opsadmin.protect('regress_shop.event_2029', trusted_roles => '{regress_opsadmin_shop}')$$), NULL, 'and can be protected by itself');
+-- When it becomes a part again, it is protected twice, and stays closed when one of the two goes.
+ALTER TABLE regress_shop.event ATTACH PARTITION regress_shop.event_2029 FOR VALUES FROM ('2029-01-01') TO ('2030-01-01');
+SELECT opsadmin.unprotect('regress_shop.event_2029') \g /dev/null
+SELECT ok(closed('regress_shop.event_2029'), 'a partition that was protected by itself is covered by its parent');
+ALTER TABLE regress_shop.event DETACH PARTITION regress_shop.event_2029;
+SELECT opsadmin.protect('regress_shop.event_2029', trusted_roles => '{regress_opsadmin_shop}') \g /dev/null
 SELECT opsadmin.unprotect('regress_shop.event_2029') \g /dev/null
 SELECT is((SELECT relrowsecurity FROM pg_class WHERE oid = 'regress_shop.event_2029'::regclass), false, 'and unprotected');
-DROP TABLE regress_shop.event_2029, regress_more.event_2028, regress_shop.event_2027, regress_shop.event_2026, regress_shop.event_2025_b;
+ALTER TABLE regress_shop.event RENAME tenant_id TO customer_id;
+CREATE TABLE regress_shop.event_2030 PARTITION OF regress_shop.event FOR VALUES FROM ('2030-01-01') TO ('2031-01-01');
+ALTER TABLE regress_shop.event RENAME customer_id TO tenant_id;
+SELECT ok(closed('regress_shop.event_2030'), 'a new partition is closed, whatever the tenant column is called by now');
+DROP TABLE regress_shop.event_2030, regress_shop.event_2029, regress_more.event_2028, regress_shop.event_2027, regress_shop.event_2026, regress_shop.event_2025_b;
 DROP SCHEMA regress_more;
 
 -- Foreign keys to and from partitioned tables.
