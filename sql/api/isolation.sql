@@ -117,6 +117,10 @@ BEGIN
   END IF;
   RETURN NEXT format('SELECT opsadmin_private.register_protection(%L, %L, %L, %L, %L, %L, %L)', table_name, tenant_column, had_default, was.enabled, was.forced,
                      trusted_roles, excluded_roles);
+  IF online AND (SELECT c.relkind = 'p' OR c.relhassubclass FROM pg_class c WHERE c.oid = target) THEN
+    -- Those that came while the steps were run.
+    RETURN NEXT format('SELECT opsadmin.protect_children(%L)', table_name);
+  END IF;
   RETURN NEXT format('GRANT USAGE ON SCHEMA %I TO opsadmin_internal, opsadmin_partner',
                      (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = target));
   RETURN NEXT format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO opsadmin_internal, opsadmin_partner', table_name);

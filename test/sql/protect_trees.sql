@@ -1,7 +1,7 @@
 -- protect() of partitioned and inherited tables: partitions that are there, that come later, that go; sub-partitions;
 -- foreign keys of partitions; and what unprotect() leaves.
 -- topic: isolation
-SELECT plan(65);
+SELECT plan(66);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -187,6 +187,14 @@ SELECT is((SELECT count(*) FROM opsadmin.protected_child), 0::bigint, 'and forge
 SELECT opsadmin.protect_plan('regress_shop.event', trusted_roles => '{regress_opsadmin_shop}', excluded_roles => '{regress_opsadmin_report}') \gexec
 \o
 SELECT is(state_of_all(), protected, 'the plan leaves what protect() leaves') FROM state;
+SELECT opsadmin.unprotect('regress_shop.event') \g /dev/null
+CREATE TABLE plan AS SELECT n, step FROM opsadmin.protect_plan('regress_shop.event', trusted_roles => '{regress_opsadmin_shop}', excluded_roles => '{regress_opsadmin_report}') WITH ORDINALITY AS p (step, n);
+CREATE TABLE regress_shop.event_2031 PARTITION OF regress_shop.event FOR VALUES FROM ('2031-01-01') TO ('2032-01-01');
+\o /dev/null
+SELECT step FROM plan ORDER BY n \gexec
+\o
+SELECT ok(closed('regress_shop.event_2031'), 'a partition that comes while the steps are run is closed, too');
+DROP TABLE regress_shop.event_2031;
 
 -- Inheritance.
 SELECT opsadmin.protect('regress_shop.thing', trusted_roles => '{regress_opsadmin_shop}') \g /dev/null
