@@ -8,8 +8,10 @@
 #include "raise.h"
 
 extern "C" {
+#include "access/htup_details.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
 #include "commands/event_trigger.h"
 #include "executor/spi.h"
@@ -20,6 +22,7 @@ extern "C" {
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
+#include "utils/syscache.h"
 }
 
 namespace opsadmin {
@@ -30,6 +33,23 @@ static bool IsRestore() {
   return !row_security && !check_function_bodies && superuser_arg(GetSessionUserId());
 }
 
+static Oid owner;  // the extension's, set at the beginning of each call
+
+// Runs a query of one parameter list as the extension's owner, and leaves SPI connected. The guard itself runs as
+// whoever changes the schema, so that CURRENT_USER and names without a schema mean what they mean to the statement. An
+// error ends the (sub)transaction, which gives the user back.
+static void Query(const char* statement, int count, Oid* types, Datum* values, bool read_only) {
+  Oid user;
+  int context;
+  GetUserIdAndSecContext(&user, &context);
+  if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
+  SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE);
+  if (SPI_execute_with_args(statement, count, types, values, nullptr, read_only, 0) != SPI_OK_SELECT ||
+      SPI_processed != 1)
+    elog(ERROR, "%s failed", statement);
+  SetUserIdAndSecContext(user, context);
+}
+
 // Warns of a change, or refuses it, when lost_protection() says that it takes something away. Without a relation it is
 // a change of whatever a role has.
 static void Judge(Oid relation, const char* change, const char* object_name, bool cascade) {
@@ -38,11 +58,7 @@ static void Judge(Oid relation, const char* change, const char* object_name, boo
   namestrcpy(&name, object_name == nullptr ? "" : object_name);
   Datum values[] = {ObjectIdGetDatum(relation), CStringGetTextDatum(change), NameGetDatum(&name),
                     BoolGetDatum(cascade)};
-  if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
-  if (SPI_execute_with_args("SELECT opsadmin_private.lost_protection($1, $2, $3, $4)", 4, types, values, nullptr, true,
-                            1) != SPI_OK_SELECT ||
-      SPI_processed != 1)
-    elog(ERROR, "lost_protection() failed");
+  Query("SELECT opsadmin_private.lost_protection($1, $2, $3, $4)", 4, types, values, true);
   const char* lost = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
   if (lost != nullptr)
     ereport(guard == static_cast<int>(Guard::refuse) ? ERROR : WARNING,
@@ -58,9 +74,7 @@ static void Judge(Oid relation, const char* change, const char* object_name, boo
 static void Call(const char* statement, const char* parameter) {
   Oid types[] = {TEXTOID};
   Datum values[] = {parameter == nullptr ? 0 : CStringGetTextDatum(parameter)};
-  if (SPI_connect() != SPI_OK_CONNECT ||
-      SPI_execute_with_args(statement, parameter == nullptr ? 0 : 1, types, values, nullptr, false, 0) != SPI_OK_SELECT)
-    elog(ERROR, "%s failed", statement);
+  Query(statement, parameter == nullptr ? 0 : 1, types, values, false);
   SPI_finish();
 }
 
@@ -196,6 +210,10 @@ static bool AddsChild(Node* statement) {
 OPSADMIN_FUNCTION(opsadmin_guard) {
   if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
     ereport(ERROR, (errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED), errmsg("the guard is an event trigger")));
+  HeapTuple function = SearchSysCache1(PROCOID, ObjectIdGetDatum(fcinfo->flinfo->fn_oid));
+  if (!HeapTupleIsValid(function)) elog(ERROR, "the guard is not in pg_proc");
+  owner = reinterpret_cast<Form_pg_proc>(GETSTRUCT(function))->proowner;
+  ReleaseSysCache(function);
   const EventTriggerData* event = reinterpret_cast<const EventTriggerData*>(fcinfo->context);
   if (strcmp(event->event, "ddl_command_end") == 0) {
     if (AddsChild(event->parsetree)) Call("SELECT opsadmin_private.protect_new_children()", nullptr);

@@ -118,9 +118,9 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'opsadmin_registry_changed';
 COMMENT ON FUNCTION opsadmin_private.registry_changed IS 'Makes every session read the registry of protected tables anew';
 REVOKE ALL ON FUNCTION opsadmin_private.registry_changed FROM PUBLIC;
 
--- It runs for whoever changes the schema, and calls lost_protection(), close_tables() and protect_new_children().
+-- It runs as whoever changes the schema, and calls lost_protection(), close_tables() and protect_new_children() as its owner.
 CREATE OR REPLACE FUNCTION opsadmin_private.guard() RETURNS event_trigger
-LANGUAGE c VOLATILE SECURITY DEFINER AS 'MODULE_PATHNAME', 'opsadmin_guard';
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'opsadmin_guard';
 COMMENT ON FUNCTION opsadmin_private.guard IS 'Judges changes of the schema as opsadmin.guard says, and covers new children; OA452 when it refuses';
 REVOKE ALL ON FUNCTION opsadmin_private.guard FROM PUBLIC;
 

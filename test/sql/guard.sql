@@ -1,6 +1,6 @@
 -- opsadmin.guard: changes of the schema that take a protection away, one by one, and those that do not.
 -- topic: isolation
-SELECT plan(75);
+SELECT plan(77);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -17,6 +17,8 @@ CREATE TABLE regress_shop.event_1 PARTITION OF regress_shop.event FOR VALUES FRO
 CREATE TABLE regress_shop.free (id int PRIMARY KEY, tenant_id bigint NOT NULL);
 CREATE POLICY opsadmin_internal ON regress_shop.free USING (true);
 RESET ROLE;
+CREATE TABLE public.regress_kept (id int PRIMARY KEY, tenant_id bigint NOT NULL);
+SELECT opsadmin.protect('public.regress_kept') \g /dev/null
 SELECT opsadmin.protect(t, trusted_roles => '{regress_opsadmin_shop}') FROM unnest('{regress_shop.shop,regress_shop.product,regress_shop.event}'::regclass[]) AS t \g /dev/null
 SELECT opsadmin.audit('regress_shop.product'), opsadmin.audit('regress_shop.free') \g /dev/null
 CREATE POLICY company ON regress_shop.product TO regress_opsadmin_shop USING (true);
@@ -135,6 +137,20 @@ RESET SESSION AUTHORIZATION;
 SET search_path = regress_shop, public;
 SELECT is(failure('ALTER TABLE product DISABLE ROW LEVEL SECURITY'), 'OA452', 'by a name without a schema');
 RESET search_path;
+-- CURRENT_USER is whoever runs the statement.
+SET ROLE opsadmin_partner;
+SELECT is(failure('DROP OWNED BY CURRENT_USER'), 'OA452', 'a partner gives its rights away');
+SET ROLE regress_opsadmin_shop;
+DO $$
+BEGIN
+    DROP OWNED BY CURRENT_USER CASCADE;
+    RAISE EXCEPTION 'site roles: %', has_table_privilege('opsadmin_partner', 'public.regress_kept', 'SELECT') USING ERRCODE = 'OK000';
+EXCEPTION WHEN SQLSTATE 'OK000' THEN
+    PERFORM set_config('regress.kept', SQLERRM, false);
+END
+$$;
+RESET ROLE;
+SELECT is(current_setting('regress.kept'), 'site roles: t', 'DROP OWNED of somebody who does not own opsadmin closes no other table');
 -- unprotect() leaves the guard as it was, also when it fails.
 SELECT opsadmin.unprotect('regress_shop.event') \g /dev/null
 SELECT is(failure($$SELECT opsadmin.unprotect('regress_shop.event')$$), 'OA435', 'unprotect() fails');
@@ -163,5 +179,6 @@ SELECT is(fields('ALTER TABLE regress_shop.product DROP CONSTRAINT of_shop'),
           'opsadmin.unprotect() and opsadmin.unaudit() take it away as a whole; a superuser can SET opsadmin.guard = off.', 'what is lost, and how it can be done all the same');
 
 DROP SCHEMA regress_shop CASCADE;
+DROP TABLE public.regress_kept;
 DROP ROLE regress_opsadmin_shop;
 SELECT * FROM finish();

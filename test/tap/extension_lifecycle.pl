@@ -67,6 +67,9 @@ SQL
 }
 $cluster->query('company', $set_up);
 is($cluster->query('company', $count), 5, 'the tables are protected again after all');
+my ($warned, undef, $warning) = $cluster->psql('company', 'BEGIN; ALTER TABLE part_1 DISABLE ROW LEVEL SECURITY; ROLLBACK');
+is($warned, 0, 'by default the guard refuses nothing');
+like($warning, qr/WARNING:  this takes a protection of "part_1" away\nDETAIL:  Row-level security keeps the tenants apart\.\nHINT:  .*opsadmin\.guard = off/, 'but warns');
 is($cluster->query('company', q{SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'part'::regclass AND contype = 'f'}),
     'FOREIGN KEY (tenant_id, item_id) REFERENCES item(tenant_id, id)', 'as is the foreign key');
 $cluster->query('company', "SELECT opsadmin.unprotect('item'), opsadmin.unprotect('part'), opsadmin.unaudit('item')");
