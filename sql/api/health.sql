@@ -34,30 +34,10 @@ BEGIN
   END IF;
 
   RETURN QUERY
-    SELECT 'error', 'roles', expected.role_name, CASE WHEN r.oid IS NULL THEN 'the role does not exist' ELSE 'the role may do more than opsadmin allows' END,
-           CASE WHEN r.oid IS NULL THEN format('CREATE ROLE %I; -- as the install script makes it', expected.role_name)
-                ELSE format('ALTER ROLE %I NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION;', expected.role_name) END
-    FROM unnest('{opsadmin_internal,opsadmin_partner,opsadmin_internal_login,opsadmin_partner_login,opsadmin_worker,opsadmin_trusted}'::text[]) AS expected(role_name)
-    LEFT JOIN pg_roles r ON r.rolname = expected.role_name
-    WHERE r.oid IS NULL OR r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication;
-  RETURN QUERY
-    SELECT 'error', 'roles', granted.rolname::text, format('role "%s" is a member of it', member.rolname), format('REVOKE %I FROM %I;', granted.rolname, member.rolname)
-    FROM pg_auth_members m JOIN pg_roles granted ON granted.oid = m.roleid JOIN pg_roles member ON member.oid = m.member
-    WHERE NOT member.rolsuper AND (
-      granted.rolname IN ('opsadmin_internal', 'opsadmin_partner') AND member.rolname NOT IN (granted.rolname || '_login', 'opsadmin_trusted')
-      OR granted.rolname IN ('opsadmin_internal_login', 'opsadmin_partner_login', 'opsadmin_worker'));
-  RETURN QUERY
-    SELECT 'error', 'roles', member.rolname::text, format('the role is a member of "%s"', granted.rolname), format('REVOKE %I FROM %I;', granted.rolname, member.rolname)
-    FROM pg_auth_members m JOIN pg_roles granted ON granted.oid = m.roleid JOIN pg_roles member ON member.oid = m.member
-    WHERE member.rolname IN ('opsadmin_internal', 'opsadmin_partner', 'opsadmin_internal_login', 'opsadmin_partner_login', 'opsadmin_worker', 'opsadmin_trusted')
-      AND NOT (granted.rolname = 'opsadmin_internal' AND member.rolname IN ('opsadmin_internal_login', 'opsadmin_trusted')
-               OR granted.rolname = 'opsadmin_partner' AND member.rolname IN ('opsadmin_partner_login', 'opsadmin_trusted'));
-
-  RETURN QUERY
-    SELECT 'error', 'isolation', t.name, format('table "%s" has no column "%s" any more', t.name, p.tenant_column),
-           format('SELECT opsadmin.unprotect(%L); -- then protect() and audit() it by the column that names the tenant now', opsadmin_private.qualified_name(t.relation))
-    FROM opsadmin.protected_table p JOIN opsadmin.target t ON t.id = p.target_id
-    WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.relation AND a.attname = p.tenant_column AND NOT a.attisdropped);
+    SELECT f.level, 'roles', f.object, f.problem, f.remedy
+    FROM (SELECT * FROM opsadmin_private.rule_privileged_role() UNION ALL SELECT * FROM opsadmin_private.rule_role_membership()
+          UNION ALL SELECT * FROM opsadmin_private.rule_predefined_role()) AS f;
+  RETURN QUERY SELECT f.level, 'isolation', f.object, f.problem, f.remedy FROM opsadmin_private.rule_missing_tenant_column() AS f;
   RETURN QUERY
     SELECT 'error', 'audit', t.name, format('table "%s" has no column "%s" any more: if it was renamed, its values are in the log', t.name, c.column_name),
            format('SELECT opsadmin.audit(%L, redact => ''{…}'', ignore => ''{…}''); -- with the names that the columns have now', opsadmin_private.qualified_name(t.relation))
