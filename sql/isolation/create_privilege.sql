@@ -9,7 +9,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
         SELECT format('DATABASE %I', b.datname), b.datacl FROM pg_database b WHERE b.datname = current_database()) AS o (identity, acl)
   CROSS JOIN aclexplode(o.acl) AS a
   JOIN opsadmin_private.site_grantees() AS g ON g.role = a.grantee
-  WHERE a.privilege_type = 'CREATE'
+  WHERE a.grantee <> a.grantor AND a.privilege_type = 'CREATE'
 $$;
 COMMENT ON FUNCTION opsadmin_private.rule_create_privilege IS 'Schemas in which the sites may create objects';
 REVOKE ALL ON FUNCTION opsadmin_private.rule_create_privilege FROM PUBLIC;

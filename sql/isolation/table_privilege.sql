@@ -12,7 +12,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
                       SELECT t.attacl FROM pg_attribute t WHERE t.attrelid = i.relation AND t.attacl IS NOT NULL) AS granted (acl)
   CROSS JOIN aclexplode(granted.acl) AS a
   JOIN opsadmin_private.site_grantees() AS g ON g.role = a.grantee
-  WHERE a.privilege_type IN ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN')
+  WHERE a.grantee <> a.grantor AND a.privilege_type IN ('TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN')
   GROUP BY i.relation_name, g.role_name
 $$;
 COMMENT ON FUNCTION opsadmin_private.rule_table_privilege IS 'Rights on protected tables that policies do not govern';

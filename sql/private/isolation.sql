@@ -126,10 +126,11 @@ DECLARE
 BEGIN
   rest := regexp_replace(rest, '\{VAR [^{}]*\}', '#', 'g');
   WHILE rest ~ '\{' LOOP
+    rest := regexp_replace(rest, '\{[^{}#]*\}', '', 'g');
     IF rest ~ '\{(FUNCEXPR|COERCEVIAIO|COALESCE|CASE|MINMAX|NULLIFEXPR)[^{}]*#[^{}]*\}' THEN
       RETURN true;
     END IF;
-    rest := regexp_replace(regexp_replace(rest, '\{[^{}#]*\}', '', 'g'), '\{[^{}]*#[^{}]*\}', '#', 'g');
+    rest := regexp_replace(rest, '\{[^{}]*#[^{}]*\}', '#', 'g');
   END LOOP;
   RETURN false;
 END

@@ -1,0 +1,16 @@
+-- check_isolation(): releases of PostgreSQL with known faults of row-level security.
+SELECT plan(9);
+\ir ../include/check_isolation.psql
+
+-- This server is not among them; the rule judges by a function that can be asked about others.
+CREATE FUNCTION judged(version integer) RETURNS text LANGUAGE sql AS $$SELECT concat_ws(' ', (SELECT count(*) FROM regexp_matches(f.faults, 'CVE-\d+-\d+', 'g')), f.mended_in) FROM opsadmin_private.version_faults(version) AS f$$;
+SELECT is(judged(150002), '8 15.20', '15.2 has them all');
+SELECT is(judged(150003), '7 15.20', 'what a release has mended is not told');
+SELECT is(judged(150019), '2 15.20', '15.19 has the last ones');
+SELECT is(judged(150020), '0', '15.20 has none');
+SELECT is(judged(160000), '6 16.16', 'a major release does not have what was mended before it');
+SELECT is(judged(170011), '2 17.12', 'each has a release of its own');
+SELECT is(judged(170012), '0', 'from which on it has none');
+SELECT is(judged(190000), '0', 'nothing is known of a later one');
+
+SELECT * FROM finish();
