@@ -3,7 +3,7 @@
 
 CREATE OR REPLACE FUNCTION opsadmin_private.rule_unprotected_child() RETURNS SETOF opsadmin.finding
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT CASE WHEN EXISTS (SELECT FROM opsadmin_private.reachable_relations() AS r WHERE r.relation = i.relation) THEN 'error' ELSE 'warning' END,
+  SELECT CASE WHEN i.relation IN (SELECT r.relation FROM opsadmin_private.reachable_relations() AS r) THEN 'error' ELSE 'warning' END,
          'unprotected_child', i.relation_name, format('read by its own name it has no policies, unlike %s', i.root_name),
          format('SELECT opsadmin.protect_children(%L);', i.root_name)
   FROM opsadmin_private.isolated_relations() AS i JOIN pg_class c ON c.oid = i.relation

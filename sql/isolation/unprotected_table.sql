@@ -12,7 +12,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
   FROM pg_class c
   JOIN pg_namespace n ON n.oid = c.relnamespace
   JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-  CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM opsadmin_private.reachable_relations() AS r WHERE r.relation = c.oid)) AS reach (within)
+  CROSS JOIN LATERAL (SELECT c.oid IN (SELECT r.relation FROM opsadmin_private.reachable_relations() AS r)) AS reach (within)
   WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
     AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'opsadmin', 'opsadmin_private')
     AND (a.attname, CASE WHEN a.atttypid = 'varchar'::regtype THEN 'text' ELSE format_type(a.atttypid, NULL) END) IN (SELECT p.tenant_column, p.tenant_type FROM opsadmin.protected_table p)

@@ -4,7 +4,7 @@ SELECT plan(5);
 
 CREATE FUNCTION regress_shop."is ""it"""(name text, others text[] DEFAULT '{}') RETURNS boolean LANGUAGE plpgsql COST 0.0001 LEAKPROOF AS 'BEGIN RETURN name::int IS NULL; END';
 SELECT is(findings(), 'warning|leakproof_function|regress_shop."is ""it"""(text,text[])', 'a function that partners may call');
-CREATE FUNCTION leak(OUT message text) LANGUAGE plpgsql AS $$
+CREATE FUNCTION leak(OUT message text) LANGUAGE plpgsql SET enable_indexscan = off SET enable_bitmapscan = off AS $$
 BEGIN
     PERFORM FROM regress_shop.product WHERE regress_shop."is ""it"""(name);
 EXCEPTION WHEN invalid_text_representation THEN
