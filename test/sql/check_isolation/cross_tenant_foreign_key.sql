@@ -1,5 +1,5 @@
 -- check_isolation(): foreign keys between protected tables without the tenant.
-SELECT plan(8);
+SELECT plan(9);
 \ir ../include/check_isolation.psql
 
 ALTER TABLE regress_shop.product ADD UNIQUE (tenant_id, id);
