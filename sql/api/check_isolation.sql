@@ -2,9 +2,10 @@
 -- rule_<name>(); they are found by that name, so that none can be forgotten.
 
 -- Every finding of every rule, errors first; no row means that no rule found anything. For superusers. Reads the
--- catalog alone, and changes nothing. The planner takes the rules for larger than they are, and would compile them.
+-- catalog alone, and changes nothing. The planner takes the rules for larger than they are, and would compile them and
+-- start workers.
 CREATE OR REPLACE FUNCTION opsadmin.check_isolation() RETURNS SETOF opsadmin.finding
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET jit = off SET max_parallel_workers_per_gather = 0 AS $$
 BEGIN
   RETURN QUERY EXECUTE (
     SELECT format('SELECT * FROM (%s) AS found ORDER BY level, rule, object, problem', string_agg(format('SELECT * FROM opsadmin_private.%I()', p.proname), ' UNION ALL '))

@@ -3,7 +3,7 @@
 
 CREATE OR REPLACE FUNCTION opsadmin_private.rule_predefined_role() RETURNS SETOF opsadmin.finding
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT 'error', 'predefined_role', member.rolname::text, format('the role is a member of "%s"', granted.rolname), format('REVOKE %I FROM %I;', granted.rolname, member.rolname)
+  SELECT 'error', 'predefined_role', member.rolname::text, format('the role is a member of "%s"', granted.rolname), opsadmin_private.revoke_membership(m)
   FROM pg_auth_members m JOIN pg_roles granted ON granted.oid = m.roleid JOIN pg_roles member ON member.oid = m.member
   WHERE member.rolname IN ('opsadmin_internal', 'opsadmin_partner', 'opsadmin_internal_login', 'opsadmin_partner_login', 'opsadmin_worker', 'opsadmin_trusted')
     AND granted.rolname ~ '^pg_'

@@ -3,13 +3,13 @@
 
 CREATE OR REPLACE FUNCTION opsadmin_private.rule_role_membership() RETURNS SETOF opsadmin.finding
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT 'error', 'role_membership', granted.rolname::text, format('role "%s" is a member of it', member.rolname), format('REVOKE %I FROM %I;', granted.rolname, member.rolname)
+  SELECT 'error', 'role_membership', granted.rolname::text, format('role "%s" is a member of it', member.rolname), opsadmin_private.revoke_membership(m)
   FROM pg_auth_members m JOIN pg_roles granted ON granted.oid = m.roleid JOIN pg_roles member ON member.oid = m.member
   WHERE NOT member.rolsuper AND (
     granted.rolname IN ('opsadmin_internal', 'opsadmin_partner') AND member.rolname NOT IN (granted.rolname || '_login', 'opsadmin_trusted')
     OR granted.rolname IN ('opsadmin_internal_login', 'opsadmin_partner_login', 'opsadmin_worker'))
   UNION ALL
-  SELECT 'error', 'role_membership', member.rolname::text, format('the role is a member of "%s"', granted.rolname), format('REVOKE %I FROM %I;', granted.rolname, member.rolname)
+  SELECT 'error', 'role_membership', member.rolname::text, format('the role is a member of "%s"', granted.rolname), opsadmin_private.revoke_membership(m)
   FROM pg_auth_members m JOIN pg_roles granted ON granted.oid = m.roleid JOIN pg_roles member ON member.oid = m.member
   WHERE member.rolname IN ('opsadmin_internal', 'opsadmin_partner', 'opsadmin_internal_login', 'opsadmin_partner_login', 'opsadmin_worker', 'opsadmin_trusted')
     AND granted.rolname !~ '^pg_'

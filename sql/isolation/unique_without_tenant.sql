@@ -7,7 +7,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
   SELECT 'warning', 'unique_without_tenant', format('%I.%I', xn.nspname, xc.relname), format('a value of one tenant is refused to the others of %s, which tells that it exists', i.relation_name),
          CASE WHEN k.oid IS NULL THEN
                 format('DROP INDEX %I.%I; ', xn.nspname, xc.relname)
-                || overlay(definition.index placing quote_ident(i.tenant_column) || ', ' from length(definition.index_head) + 1 for 0)
+                || format('CREATE UNIQUE INDEX %I ON %s USING %I (%I, ', xc.relname, i.relation_name, m.amname, i.tenant_column) || substr(definition.index, length(definition.head) + 1)
               ELSE format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %I ', i.relation_name, k.conname, k.conname)
                 || overlay(definition.constraint placing quote_ident(i.tenant_column) || CASE k.contype WHEN 'x' THEN ' WITH =' ELSE '' END || ', '
                            from position('(' in definition.constraint) + 1 for 0)
@@ -18,8 +18,8 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
   JOIN pg_class xc ON xc.oid = x.indexrelid AND NOT xc.relispartition JOIN pg_namespace xn ON xn.oid = xc.relnamespace JOIN pg_am m ON m.oid = xc.relam
   LEFT JOIN pg_constraint k ON k.conindid = x.indexrelid AND k.contype IN ('p', 'u', 'x')
   CROSS JOIN LATERAL (SELECT pg_get_constraintdef(k.oid), pg_get_indexdef(x.indexrelid),
-                             format('CREATE UNIQUE INDEX %I ON %s%s USING %I (', xc.relname, CASE WHEN i.kind = 'p' AND pg_get_indexdef(x.indexrelid) LIKE '% ON ONLY %' THEN 'ONLY ' END,
-                                    i.relation_name, m.amname)) AS definition ("constraint", index, index_head)
+                             format('CREATE UNIQUE INDEX %I ON %s%s USING %I (', xc.relname, CASE WHEN xc.relkind = 'I' THEN 'ONLY ' END, i.relation_name, m.amname))
+    AS definition ("constraint", index, head)
   WHERE i.tenant_number <> ALL ((x.indkey::smallint[])[0:x.indnkeyatts - 1])
     AND NOT EXISTS (SELECT FROM unnest((x.indkey::smallint[])[0:x.indnkeyatts - 1]) AS key (number)
                     JOIN pg_attribute a ON a.attrelid = i.relation AND a.attnum = key.number

@@ -137,3 +137,16 @@ END
 $$;
 COMMENT ON FUNCTION opsadmin_private.calls_with_column IS 'Tells whether an expression of the catalog passes a column through a call';
 REVOKE ALL ON FUNCTION opsadmin_private.calls_with_column FROM PUBLIC;
+
+-- The statement that takes a membership away. Since PostgreSQL 16 each grantor's grant stands by itself, and what a
+-- member with the ADMIN option has granted on falls with its own.
+CREATE OR REPLACE FUNCTION opsadmin_private.revoke_membership(membership pg_auth_members) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT format('REVOKE %I FROM %I%s%s;', granted.rolname, member.rolname, ' GRANTED BY ' || quote_ident(grantor.rolname), CASE WHEN $1.admin_option THEN ' CASCADE' END)
+  FROM pg_roles granted CROSS JOIN pg_roles member
+  -- The bootstrap superuser is who revokes when nobody is named.
+  LEFT JOIN pg_roles grantor ON grantor.oid = $1.grantor AND grantor.oid <> 10
+  WHERE granted.oid = $1.roleid AND member.oid = $1.member
+$$;
+COMMENT ON FUNCTION opsadmin_private.revoke_membership IS 'The statement that takes a membership away';
+REVOKE ALL ON FUNCTION opsadmin_private.revoke_membership FROM PUBLIC;

@@ -1,5 +1,5 @@
 -- check_isolation(): definer functions that take names from their caller's search_path.
-SELECT plan(12);
+SELECT plan(14);
 \ir ../include/check_isolation.psql
 
 -- Each of these is a finding of definer_function as well, so the rule is asked by itself.
@@ -23,6 +23,10 @@ RESET search_path;
 
 ALTER FUNCTION regress_shop."count ""them""" SET search_path = regress_shop, pg_catalog;
 SELECT is(mutable_findings(), 'error|regress_shop."count ""them"""(): ALTER ROUTINE regress_shop."count ""them"""() SET search_path = regress_shop, pg_catalog, pg_temp;', 'without pg_temp, temporary tables come first');
+SELECT remedy FROM opsadmin_private.rule_mutable_search_path() \gexec
+SELECT is(mutable_findings(), '', 'the remedy mends it');
+ALTER FUNCTION regress_shop."count ""them""" SET search_path = pg_temp, regress_shop, pg_temp;
+SELECT is(mutable_findings(), 'error|regress_shop."count ""them"""(): ALTER ROUTINE regress_shop."count ""them"""() SET search_path = regress_shop, pg_temp;', 'nor may it stand first as well');
 SELECT remedy FROM opsadmin_private.rule_mutable_search_path() \gexec
 SELECT is(mutable_findings(), '', 'the remedy mends it');
 ALTER FUNCTION regress_shop."count ""them""" SET search_path = '';

@@ -1,5 +1,5 @@
 -- check_isolation(): releases of PostgreSQL with known faults of row-level security.
-SELECT plan(9);
+SELECT plan(12);
 \ir ../include/check_isolation.psql
 
 -- This server is not among them; the rule judges by a function that can be asked about others.
@@ -12,5 +12,10 @@ SELECT is(judged(160000), '6 16.16', 'a major release does not have what was men
 SELECT is(judged(170011), '2 17.12', 'each has a release of its own');
 SELECT is(judged(170012), '0', 'from which on it has none');
 SELECT is(judged(190000), '0', 'nothing is known of a later one');
+
+CREATE OR REPLACE FUNCTION opsadmin_private.version_faults(version integer, OUT faults text, OUT mended_in text) LANGUAGE sql AS $$SELECT 'CVE-0 (a fault)', version || '.1'$$;
+SELECT is(findings(), 'error|old_minor_version|PostgreSQL ' || split_part(current_setting('server_version'), ' ', 1), 'a fault of this server is told');
+SELECT is(problem, 'known faults lead past row-level security: CVE-0 (a fault)', 'with its number') FROM opsadmin.check_isolation();
+SELECT is(remedy, format('SELECT version(); -- install PostgreSQL %s.1 or later and restart the server', current_setting('server_version_num')), 'and the release that mends it') FROM opsadmin.check_isolation();
 
 SELECT * FROM finish();

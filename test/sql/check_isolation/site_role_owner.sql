@@ -2,6 +2,7 @@
 SELECT plan(12);
 \ir ../include/check_isolation.psql
 
+ALTER TABLE :odd ADD number bigint GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE :odd OWNER TO opsadmin_partner;
 SELECT is(findings(), 'error|site_role_owner|table ' || :'odd', 'a protected table');
 \set query 'failure($$ALTER TABLE ' :odd ' DISABLE ROW LEVEL SECURITY$$)'
@@ -20,8 +21,8 @@ ALTER DATABASE :"here" OWNER TO opsadmin_trusted;
 SELECT is(findings(), format('error|site_role_owner|database %I', current_database()), 'the database');
 \ir ../include/mend.psql
 SELECT is(pg_get_userbyid(datdba), :'me', 'the objects are now the DBA''s') FROM pg_database WHERE datname = current_database();
-ALTER DEFAULT PRIVILEGES FOR ROLE opsadmin_partner GRANT SELECT ON TABLES TO opsadmin_internal;
+ALTER DEFAULT PRIVILEGES FOR ROLE opsadmin_partner GRANT EXECUTE ON FUNCTIONS TO opsadmin_internal;
 SELECT is(findings(), '', 'default privileges are no object');
-ALTER DEFAULT PRIVILEGES FOR ROLE opsadmin_partner REVOKE SELECT ON TABLES FROM opsadmin_internal;
+ALTER DEFAULT PRIVILEGES FOR ROLE opsadmin_partner REVOKE EXECUTE ON FUNCTIONS FROM opsadmin_internal;
 
 SELECT * FROM finish();

@@ -1,5 +1,5 @@
 -- check_isolation(): unique and exclusion constraints without the tenant.
-SELECT plan(17);
+SELECT plan(20);
 \ir ../include/check_isolation.psql
 
 ALTER TABLE :odd ADD COLUMN sku text DEFAULT gen_random_uuid(), ADD CONSTRAINT "sku ""key""" UNIQUE NULLS NOT DISTINCT (sku) DEFERRABLE;
@@ -37,6 +37,16 @@ CREATE INDEX ON regress_shop.coded (tenant_id);
 SELECT opsadmin.protect('regress_shop.numbered'), opsadmin.protect('regress_shop.coded') \g /dev/null
 SELECT is(findings(), 'warning|unique_without_tenant|regress_shop.coded_pkey', 'a primary key of text');
 \ir ../include/mend.psql
+-- Partitioned tables, once for all partitions.
+CREATE TABLE regress_shop.parted (tenant_id bigint NOT NULL, day date NOT NULL, code text, number text, CONSTRAINT of_day UNIQUE (number, day)) PARTITION BY RANGE (day);
+CREATE TABLE regress_shop.part PARTITION OF regress_shop.parted FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+CREATE UNIQUE INDEX code_of_day ON regress_shop.parted (code, day);
+SELECT opsadmin_private.register_protection('regress_shop.parted', 'tenant_id', false, false, false, '{}', '{}') \g /dev/null
+SELECT is(string_agg(object, ' ' ORDER BY object), 'regress_shop.code_of_day regress_shop.of_day', 'a constraint and an index of a partitioned table') FROM opsadmin_private.rule_unique_without_tenant();
+SELECT remedy FROM opsadmin_private.rule_unique_without_tenant() \gexec
+SELECT is(count(*), 0::bigint, 'the remedies mend both') FROM opsadmin_private.rule_unique_without_tenant();
+SELECT is(count(*), 2::bigint, 'the partition has them too') FROM pg_index x WHERE x.indrelid = 'regress_shop.part'::regclass AND x.indisunique AND x.indisvalid AND x.indkey[0] = 1;
+DROP TABLE regress_shop.parted;
 CREATE UNIQUE INDEX covering ON :odd (name) INCLUDE ("Tenant ""id""");
 SELECT is(findings(), 'warning|unique_without_tenant|regress_shop.covering', 'an included tenant column is no part of the key');
 
