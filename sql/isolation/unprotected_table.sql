@@ -6,7 +6,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
   SELECT CASE WHEN reach.within THEN 'error' ELSE 'warning' END, 'unprotected_table', format('%I.%I', n.nspname, c.relname),
          format('it has tenant column "%s" and is not protected%s', a.attname, CASE WHEN reach.within THEN ': partners see the rows of all tenants' END),
          format('SELECT opsadmin.protect(%L, %L%s);', format('%I.%I', n.nspname, c.relname), a.attname,
-                (SELECT ', trusted_roles => ' || quote_literal(array_agg(w.role_name ORDER BY w.role_name) FILTER (WHERE g.role IS NULL)::text)
+                (SELECT coalesce(', trusted_roles => ' || quote_literal(array_agg(w.role_name ORDER BY w.role_name) FILTER (WHERE g.role IS NULL)::text), '')
                         || coalesce(', excluded_roles => ' || quote_literal(array_agg(w.role_name ORDER BY w.role_name) FILTER (WHERE g.role IS NOT NULL)::text), '')
                  FROM opsadmin_private.roles_without_rows(c.oid, '{}') AS w LEFT JOIN opsadmin_private.site_grantees() AS g ON lower(g.role_name) = w.role_name))
   FROM pg_class c

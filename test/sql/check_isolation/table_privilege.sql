@@ -4,7 +4,7 @@ SELECT plan(7);
 
 GRANT TRUNCATE, TRIGGER ON :odd TO opsadmin_partner;
 SELECT is(findings(), 'error|table_privilege|' || :'odd', 'TRUNCATE and TRIGGER for a site');
-SELECT is(problem, 'opsadmin_partner has TRIGGER, TRUNCATE, which no policy governs', 'the problem names them') FROM opsadmin.check_isolation();
+SELECT is(problem, 'opsadmin_partner has TRIGGER, TRUNCATE, which no policy governs', 'the problem names them') FROM opsadmin_private.rule_table_privilege();
 \ir ../include/mend.psql
 GRANT REFERENCES ("Tenant ""id""") ON :odd TO PUBLIC;
 SELECT is(findings(), 'error|table_privilege|' || :'odd', 'REFERENCES on a column for everybody');

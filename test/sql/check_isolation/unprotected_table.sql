@@ -1,5 +1,5 @@
 -- check_isolation(): tables with a tenant column that are not protected.
-SELECT plan(11);
+SELECT plan(12);
 \ir ../include/check_isolation.psql
 
 CREATE ROLE regress_opsadmin_shop;
@@ -29,6 +29,9 @@ SELECT is(findings(), '', 'a column of another type, and a table in a schema wit
 GRANT SELECT ON regress_elsewhere.unrelated TO opsadmin_partner;
 GRANT USAGE ON SCHEMA regress_elsewhere TO opsadmin_partner;
 SELECT is(findings(), 'error|unprotected_table|regress_elsewhere.unrelated', 'unless partners can read it');
+GRANT SELECT ON regress_elsewhere.unrelated TO PUBLIC, opsadmin_partner_login;
+CREATE INDEX ON regress_elsewhere.unrelated (tenant_id);
+\ir ../include/mend.psql
 DROP OWNED BY regress_opsadmin_shop;
 DROP ROLE regress_opsadmin_shop;
 
