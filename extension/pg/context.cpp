@@ -84,6 +84,39 @@ static void ContextXactCallback(XactEvent event, void*) {
   }
 }
 
+// What a rehearsal has put aside, and the subtransaction whose end brings it back.
+static struct {
+  SubTransactionId subtransaction;
+  Site site;
+  Context replaced;
+} rehearsal;
+
+Site RehearsedSite() {
+  return rehearsal.site;
+}
+
+void RehearseContext(const Context* context, Site site) {
+  if (rehearsal.site != Site::none || !IsSubTransaction()) elog(ERROR, "a rehearsal needs a subtransaction of its own");
+  rehearsal.replaced = *OwnEntry();
+  rehearsal.subtransaction = GetCurrentSubTransactionId();
+  rehearsal.site = site;
+  if (context != nullptr)
+    *OwnEntry() = *context;
+  else
+    OwnEntry()->bound = false;
+  EndAuditHeader();
+}
+
+static void ContextSubXactCallback(SubXactEvent event, SubTransactionId id, SubTransactionId, void*) {
+  if (rehearsal.site == Site::none || rehearsal.subtransaction != id) return;
+  // A rehearsal that is not rolled back would leave what it did and whom it was for.
+  if (event == SUBXACT_EVENT_PRE_COMMIT_SUB) elog(ERROR, "a rehearsal must be rolled back");
+  if (event != SUBXACT_EVENT_ABORT_SUB) return;
+  *OwnEntry() = rehearsal.replaced;
+  rehearsal.site = Site::none;
+  EndAuditHeader();
+}
+
 static Size ContextMemorySize() {
   return mul_size(sizeof(Context), MaxBackends);
 }
@@ -97,6 +130,7 @@ void InitializeContextMemory() {
   contexts = static_cast<Context*>(ShmemInitStruct("opsadmin contexts", ContextMemorySize(), &found));
   if (!found) memset(contexts, 0, ContextMemorySize());
   RegisterXactCallback(ContextXactCallback, nullptr);
+  RegisterSubXactCallback(ContextSubXactCallback, nullptr);
 }
 
 // Copies a text argument, cut at a character; NULL becomes the empty string.
@@ -115,7 +149,8 @@ static int CompareNames(const void* a, const void* b) {
 }
 
 // Copies the names in order, each once: several roles may have the same.
-static void CopyPermissions(Context* context, ArrayType* array) {
+void SetPermissions(Context* context, Datum permissions) {
+  ArrayType* array = DatumGetArrayTypeP(permissions);
   Datum* elements;
   bool* nulls;
   int elements_count;
@@ -148,8 +183,7 @@ static bool LooksLikeUuid(const char* text) {
   return true;
 }
 
-// Derives the forms in which the company's columns may hold the tenant.
-static void CopyTenant(Context* context, int64 id, const char* key) {
+void SetTenant(Context* context, int64_t id, const char* key) {
   context->has_tenant = true;
   context->tenant_id = id;
   context->tenant_integer_key = id;
@@ -202,8 +236,8 @@ OPSADMIN_FUNCTION(opsadmin_bind_context) {
   context->actor_id = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT64(1);
   CopyText(context->actor_name, fcinfo, 2);
   if (!PG_ARGISNULL(3))
-    CopyTenant(context, PG_GETARG_INT64(3), PG_ARGISNULL(4) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(4)));
-  if (!PG_ARGISNULL(5)) CopyPermissions(context, PG_GETARG_ARRAYTYPE_P(5));
+    SetTenant(context, PG_GETARG_INT64(3), PG_ARGISNULL(4) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(4)));
+  if (!PG_ARGISNULL(5)) SetPermissions(context, PG_GETARG_DATUM(5));
   CopyText(context->ip, fcinfo, 6);
   CopyText(context->method, fcinfo, 7);
   CopyText(context->path, fcinfo, 8);

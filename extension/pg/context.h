@@ -2,7 +2,7 @@
 // shared memory, one entry a backend, so that parallel workers read their leader's.
 #pragma once
 
-#include <cstdint>
+#include "compat.h"
 
 namespace opsadmin {
 
@@ -40,6 +40,16 @@ bool HasPermission(const Context* context, const char* permission);
 const char* SiteName(Site site);
 // Raises OA002 where no context can be bound: there is one already, or this is below a savepoint.
 void RequireUnbound();
+
+// Derives from a tenant's id and key the forms in which the company's columns may hold the tenant.
+void SetTenant(Context* context, int64_t id, const char* key);
+// Copies a text array of permissions; NULLs are left out. An error when they do not fit.
+void SetPermissions(Context* context, Datum names);
+// Puts a context, or none (NULL), in the place of this transaction's, and takes the session for one of the site's
+// login, until the present subtransaction is rolled back; for prove_isolation() alone.
+void RehearseContext(const Context* context, Site site);
+// The site whose login the session is taken for during a rehearsal; none otherwise.
+Site RehearsedSite();
 
 void RequestContextMemory();
 void InitializeContextMemory();

@@ -1,7 +1,7 @@
 // Runs SQL as another role, for the job engine: the role is switched as PostgreSQL's own maintenance
 // commands do it, so the statement cannot switch back, and no RESET ROLE leads out of it.
 // Its SQL wrappers are private: whoever may call them can become anybody.
-#include "compat.h"
+#include "run_as.h"
 
 #include "../core/error.h"
 #include "raise.h"
@@ -18,13 +18,7 @@ extern "C" {
 
 namespace opsadmin {
 
-struct RunAs {
-  Oid saved_user;
-  int saved_context;
-  int guc_level;
-};
-
-static RunAs SwitchTo(Oid role) {
+RunAs SwitchTo(Oid role) {
   RunAs run;
   GetUserIdAndSecContext(&run.saved_user, &run.saved_context);
   // Deferred constraints would otherwise be checked, and deferred triggers run, at commit as the worker.
@@ -43,7 +37,7 @@ static RunAs SwitchTo(Oid role) {
 }
 
 // An error needs no switch back: the end of the (sub)transaction restores the user and the settings.
-static void SwitchBack(const RunAs& run) {
+void SwitchBack(const RunAs& run) {
   // A trigger may have deferred constraints anew; what it left to the commit is refused here, as the role.
   if (SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0) < 0) elog(ERROR, "SET CONSTRAINTS failed");
   AtEOXact_GUC(false, run.guc_level);

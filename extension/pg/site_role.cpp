@@ -58,7 +58,8 @@ Caller CurrentCaller() {
   const Oid user = GetUserId();
   const Oid session = GetSessionUserId();
   const Site own = SiteOf(user);
-  const Site login = user == session ? own : SiteOf(session);
+  const Site rehearsed = RehearsedSite();
+  const Site login = rehearsed != Site::none ? rehearsed : user == session ? own : SiteOf(session);
   if (own != Site::none) return {own, true, login != Site::none};
   // Superusers' functions, opsadmin's own among them, may do everything in anybody's session.
   if (login == Site::none || superuser_arg(user)) return {Site::none, false, false};

@@ -1,0 +1,19 @@
+// The switch of user of the job engine.
+#pragma once
+
+#include "compat.h"
+
+namespace opsadmin {
+
+struct RunAs {
+  Oid saved_user;
+  int saved_context;
+  int guc_level;
+};
+
+// Becomes a role, as PostgreSQL's own maintenance commands do; needs an open SPI connection. The end of the
+// (sub)transaction switches back, too.
+RunAs SwitchTo(Oid role);
+void SwitchBack(const RunAs& run);
+
+}  // namespace opsadmin
