@@ -102,7 +102,7 @@ BEGIN
     RETURN QUERY
       SELECT 'foreign key ' || reference.conname, t.verdict, t.detail
       FROM opsadmin_private.try(own, '{*}', format('SET CONSTRAINTS ALL IMMEDIATE; UPDATE %s AS target SET %s WHERE %s', name,
-        (SELECT string_agg(format('%I = %L::%s', k.c, k.v, k.t), ', ') FROM unnest(reference.columns, found_values, reference.types) AS k (c, v, t) WHERE k.c <> protection.tenant_column), own_row), 'refused') AS t;
+        (SELECT string_agg(format('%I = %L::%s', k.c, k.v, k.t), ', ') FROM unnest(reference.columns, found_values, reference.types) AS k (c, v, t) WHERE k.c <> protection.tenant_column), own_row), 'reference') AS t;
   END LOOP;
   SELECT count(*) INTO crossing FROM opsadmin.cross_tenant_references(target);
   RETURN QUERY VALUES ('references to rows of other tenants', CASE WHEN crossing = 0 THEN 'held' ELSE 'broken' END,
