@@ -12,5 +12,5 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
   WHERE v.definer_view
   GROUP BY v.relation_name
 $$;
-COMMENT ON FUNCTION opsadmin_private.rule_definer_view IS 'Views with their owners rights over protected tables';
+COMMENT ON FUNCTION opsadmin_private.rule_definer_view IS 'Views with their owner''s rights over protected tables';
 REVOKE ALL ON FUNCTION opsadmin_private.rule_definer_view FROM PUBLIC;

@@ -18,5 +18,5 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     AND (p.oid IN (SELECT d.routine FROM opsadmin_private.reachable_definers() AS d)
          OR p.oid IN (SELECT t.tgfoid FROM pg_trigger t JOIN opsadmin_private.isolated_relations() AS i ON i.relation = t.tgrelid))
 $$;
-COMMENT ON FUNCTION opsadmin_private.rule_mutable_search_path IS 'Definer functions that take names from their callers search_path';
+COMMENT ON FUNCTION opsadmin_private.rule_mutable_search_path IS 'Definer functions that take names from their caller''s search_path';
 REVOKE ALL ON FUNCTION opsadmin_private.rule_mutable_search_path FROM PUBLIC;

@@ -11,5 +11,5 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
   JOIN opsadmin_private.isolated_relations() AS i ON i.relation = d.refobjid
   WHERE t.kind IN ('r', 'p')
 $$;
-COMMENT ON FUNCTION opsadmin_private.rule_rewrite_rule IS 'Rewrite rules of tables that use protected tables with their owners rights';
+COMMENT ON FUNCTION opsadmin_private.rule_rewrite_rule IS 'Rewrite rules of tables that use protected tables with their owner''s rights';
 REVOKE ALL ON FUNCTION opsadmin_private.rule_rewrite_rule FROM PUBLIC;

@@ -21,5 +21,5 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
                     WHERE was.privilege_type = a.privilege_type AND was.grantee IN (0, a.grantee))
   GROUP BY o.of_server, o.identity, o.kind, g.role_name
 $$;
-COMMENT ON FUNCTION opsadmin_private.rule_system_privilege IS 'Rights on the servers and extensions objects that the sites were given';
+COMMENT ON FUNCTION opsadmin_private.rule_system_privilege IS 'Rights on objects of the server and of extensions that the sites were given';
 REVOKE ALL ON FUNCTION opsadmin_private.rule_system_privilege FROM PUBLIC;
