@@ -87,6 +87,10 @@ const std::vector<Route> routes = {
     {"GET", "/kpi", Caller::session, true, Answer::json,
      {"kpi_report", "SELECT opsadmin.kpi_report($1, $2)"},
      {{Source::query, "first_day", Type::date}, {Source::query, "last_day", Type::date}}},
+
+    {"GET", "/findings", Caller::session, true, Answer::json,
+     {"list_findings", "SELECT opsadmin.list_findings()"},
+     {}},
 };
 // clang-format on
 

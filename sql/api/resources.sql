@@ -16,7 +16,7 @@ BEGIN
   PERFORM opsadmin_private.require_root(target);
   resource := coalesce(resource, (SELECT c.relname FROM pg_class c WHERE c.oid = target));
   PERFORM opsadmin_private.require_name(resource, 'a resource');
-  IF resource IN ('audit', 'kpi', 'members') THEN
+  IF resource IN ('audit', 'health', 'kpi', 'members') THEN
     RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = format('"%s" is a name of opsadmin''s own permissions', resource),
       HINT = 'Give the resource another name with resource => ''…''.';
   END IF;

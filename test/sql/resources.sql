@@ -26,7 +26,7 @@ SELECT opsadmin.protect('regress_shop.item'), opsadmin.protect('regress_shop.pai
 -- expose() and what it refuses.
 SELECT is(failure(format('SELECT opsadmin.expose(%s)', arguments)), code, 'expose(): ' || why)
 FROM (VALUES ('''regress_shop.bare''', 'OA435', 'a table that is not protected'), ('''regress_shop.pair''', 'OA436', 'a key of several columns'), ('''regress_shop.keyless''', 'OA430', 'no key'),
-             ('''pg_class''', 'OA436', 'a catalog'), ('''regress_shop.item'', ''Item''', 'OA425', 'a name in upper case'), ('''regress_shop.item'', ''audit''', 'OA425', 'a name whose permission is taken'), ('''regress_shop.item'', list_columns => ''{id,nothing}''', 'OA425', 'an unknown column'),
+             ('''pg_class''', 'OA436', 'a catalog'), ('''regress_shop.item'', ''Item''', 'OA425', 'a name in upper case'), ('''regress_shop.item'', ''audit''', 'OA425', 'a name whose permission is taken'), ('''regress_shop.item'', ''health''', 'OA425', 'another one'), ('''regress_shop.item'', list_columns => ''{id,nothing}''', 'OA425', 'an unknown column'),
              ('''regress_shop.item'', search_columns => ''{price}''', 'OA425', 'a search in numbers'), ('''regress_shop.item'', sites => ''{public}''', 'OA425', 'an unknown site'),
              ('''regress_shop.item'', sites => ''{}''', 'OA425', 'no site'), ('''regress_shop.item'', filter_columns => ''{xmin}''', 'OA425', 'a system column'), ('''regress_shop.item'', sort_columns => ''{id,place}''', 'OA425', 'a sort by points'),
              ('''regress_shop.item'', sort_columns => ''{document}''', 'OA425', 'a sort by json')) AS bad (arguments, code, why);
