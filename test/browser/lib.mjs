@@ -2,6 +2,7 @@
 // every error of the page, and the small waits that Playwright's library leaves to its test runner.
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
+import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 import { env, Gateway, partnerDomain, Session, until } from '../http/lib.mjs';
 
@@ -14,6 +15,9 @@ const browser = await chromium.launch({
   args: ['--disable-gpu'],
 });
 after(() => browser.close());
+
+export const wide = { width: 1280, height: 800 };
+export const narrow = { width: 360, height: 740 };
 
 export function address(site, path, slug = env.slug) {
   return site === 'internal'
@@ -80,4 +84,23 @@ export function arrived(page, url) {
 
 export function heading(page, name) {
   return page.getByRole('heading', { level: 1, name }).waitFor();
+}
+
+/** No violation that axe knows of, and nothing that makes the screen scroll sideways. */
+export async function assertFitForAll(page, where) {
+  await page.evaluate(axe.source);
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  const told = violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target} (${node.failureSummary})`));
+  assert.deepEqual(told, [], where);
+  const [content, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  assert.ok(content <= screen, `${where}: ${content} px on ${screen}`);
+}
+
+/** Presses Tab until the element has the focus. */
+export async function tabTo(page, locator) {
+  for (let i = 0; i < 120; ++i) {
+    await page.keyboard.press('Tab');
+    if ((await locator.count()) === 1 && (await locator.evaluate((element) => element === document.activeElement))) return;
+  }
+  assert.fail(`Tab does not reach ${locator}`);
 }

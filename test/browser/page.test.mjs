@@ -4,11 +4,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { before, describe, test } from 'node:test';
-import axe from 'axe-core';
-import { address, arrived, env, heading, inWindow, loaded, session, show, sql, until } from './lib.mjs';
+import { address, arrived, assertFitForAll, env, heading, inWindow, loaded, narrow, session, show, sql, tabTo, until, wide } from './lib.mjs';
 
-const wide = { width: 1280, height: 800 };
-const narrow = { width: 360, height: 740 };
 const discount = { en: 'Discount', ko: '할인' };
 
 // Opens the dialog of an action on the first row of the list.
@@ -16,18 +13,6 @@ async function openDialog(page, name) {
   await page.locator('tbody input[type=checkbox]').first().click();
   await page.locator('.selection-actions').getByRole('button', { name }).click();
   await page.getByRole('dialog').waitFor();
-}
-
-async function assertAccessible(page, where) {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
-  const told = violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target} (${node.failureSummary})`));
-  assert.deepEqual(told, [], where);
-}
-
-async function assertNoSidewaysScroll(page, where) {
-  const [content, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
-  assert.ok(content <= screen, `${where}: ${content} px on ${screen}`);
 }
 
 describe('every screen', () => {
@@ -61,29 +46,25 @@ describe('every screen', () => {
     const { site, viewport, colorScheme, locale } = variant;
     const lang = locale.slice(0, 2);
     test(`${colorScheme}, ${viewport.width} px, ${site} site, ${lang}`, async () => {
-      const check = async (page, where) => {
-        await assertAccessible(page, where);
-        await assertNoSidewaysScroll(page, where);
-      };
       await inWindow(variant, async (page) => {
         await show(page, address(site, '/sign-in'));
         assert.equal(await page.locator('html').getAttribute('lang'), lang);
-        await check(page, 'sign-in');
+        await assertFitForAll(page, 'sign-in');
       });
       await inWindow({ ...variant, as: people[site] }, async (page) => {
         for (const path of ['/', '/?view=table', '/jobs', `/jobs/${jobs[site]}`, `/audit?job=${jobs[site]}`, '/nowhere']) {
           await show(page, address(site, path));
           if (path.startsWith('/audit')) await page.locator('.expander').first().click();
-          await check(page, path);
+          await assertFitForAll(page, path);
         }
         await show(page, address(site, '/resources/product?f=price.gte.1'));
-        await check(page, 'products');
+        await assertFitForAll(page, 'products');
         await openDialog(page, discount[lang]);
-        await check(page, 'dialog');
+        await assertFitForAll(page, 'dialog');
         await page.keyboard.press('Escape');
         if (viewport === narrow) {
           await page.locator('.topbar button').click();
-          await check(page, 'menu');
+          await assertFitForAll(page, 'menu');
         }
       });
     });
@@ -92,29 +73,22 @@ describe('every screen', () => {
 
 test('the keyboard alone signs in, selects rows and opens a dialog, and Escape leads back', () =>
   inWindow({}, async (page) => {
-    const tabTo = async (locator) => {
-      for (let i = 0; i < 120; ++i) {
-        await page.keyboard.press('Tab');
-        if ((await locator.count()) === 1 && (await locator.evaluate((element) => element === document.activeElement))) return;
-      }
-      assert.fail(`Tab does not reach ${locator}`);
-    };
     await show(page, address('internal', '/'));
     await page.keyboard.type(env.internal.email);
-    await tabTo(page.getByLabel('Password', { exact: true }));
+    await tabTo(page, page.getByLabel('Password', { exact: true }));
     await page.keyboard.type(env.internal.password);
     await page.keyboard.press('Enter');
     await heading(page, 'Dashboard');
-    await tabTo(page.getByRole('link', { name: 'Products' }));
+    await tabTo(page, page.getByRole('link', { name: 'Products' }));
     await page.keyboard.press('Enter');
     await arrived(page, address('internal', '/resources/product'));
     await heading(page, 'Products');
     await loaded(page);
-    await tabTo(page.locator('tbody input[type=checkbox]').first());
+    await tabTo(page, page.locator('tbody input[type=checkbox]').first());
     await page.keyboard.press('Space');
     await page.getByText('1 selected').waitFor();
     const opener = page.locator('.selection-actions').getByRole('button', { name: 'Discount' });
-    await tabTo(opener);
+    await tabTo(page, opener);
     await page.keyboard.press('Enter');
     const dialog = page.getByRole('dialog');
     await dialog.getByLabel(/Percent/).and(page.locator(':focus')).waitFor();

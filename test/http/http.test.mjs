@@ -1,11 +1,12 @@
 // The HTTP tests, in one process and one after the other: the last ones stop PostgreSQL under all of them.
-// topic: gateway
+// topic: gateway findings
 import './routes.mjs';
 import './input.mjs';
 import './session.mjs';
 import './tenant.mjs';
 import './job.mjs';
 import './job_controls.mjs';
+import './findings.mjs';
 import './malformed.mjs';
 import './static.mjs';
 import './command.mjs';

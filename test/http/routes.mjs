@@ -97,6 +97,13 @@ const kpi = {
   computed_at: nullable(time),
 };
 
+const findings = {
+  rows: [{
+    check: oneOf('health', 'isolation'), level: oneOf('error', 'warning'), rule: text, object: text, problem: text, remedy: text,
+  }],
+  checked_at: time,
+};
+
 const etag = /^"[0-9a-f]{32}"$/;
 
 // An answer with a tag, whose value is not known beforehand.
@@ -198,6 +205,10 @@ describe('routes', () => {
       assert.equal(series.final.length, 3);
     }
     assertJson(await session.get('/kpi'), 200, kpi);
+  });
+
+  test('GET /findings lists what the checks of opsadmin found', async () => {
+    assertJson(await session.get('/findings'), 200, findings);
   });
 
   test('HEAD gives the headers of GET and no body', async () => {

@@ -5,6 +5,7 @@ import { useEffect } from 'preact/hooks';
 import { Redirect, Route, Router, Switch, useLocation } from 'wouter-preact';
 import { AuditList } from './audit/AuditList';
 import { Dashboard } from './dashboard/Dashboard';
+import { FindingsList } from './findings/FindingsList';
 import { language } from './i18n/i18n';
 import { Invitation } from './invitation/Invitation';
 import { JobDetail } from './jobs/JobDetail';
@@ -67,6 +68,7 @@ function SignedIn() {
             <Route path="/jobs"><JobList /></Route>
             <Route path="/jobs/:id">{({ id }) => <JobDetail key={id} id={id} me={current.me} />}</Route>
             <Route path="/audit"><AuditList /></Route>
+            <Route path="/findings"><FindingsList /></Route>
             <Route><NotFound /></Route>
           </Switch>
         </Shell>

@@ -126,6 +126,20 @@ export interface AuditPage {
   next: string | null;
 }
 
+export interface Finding {
+  check: 'health' | 'isolation';
+  level: 'error' | 'warning';
+  rule: string;
+  object: string;
+  problem: string;
+  remedy: string;
+}
+
+export interface FindingPage {
+  rows: Finding[];
+  checked_at: string;
+}
+
 export interface KpiSeries {
   kpi: string;
   label: Label;

@@ -39,6 +39,10 @@ export const en = {
   sqlCopied: 'SQL copied',
   sqlTitle: 'This screen as SQL',
   sqlHelp: 'Select the text and copy it into psql.',
+  copySqlText: 'Copy SQL',
+  copy: 'Copy',
+  copied: 'Copied',
+  copyHelp: 'Select the text and copy it.',
 
   // Sign-in
   signIn: 'Sign in',
@@ -70,6 +74,7 @@ export const en = {
   dashboard: 'Dashboard',
   jobs: 'Jobs',
   audit: 'Audit',
+  findings: 'Findings',
   data: 'Data',
   operations: 'Operations',
   account: 'Account:',
@@ -240,6 +245,27 @@ export const en = {
   meta: 'Notes',
   actionName: 'Action',
   newest: 'Newest first',
+
+  // Findings
+  checkedAt: (time: string) => `Checked at ${time}`,
+  refresh: 'Refresh',
+  level: 'Level',
+  levels: { error: 'Error', warning: 'Warning' },
+  levelFilter: { all: 'All', error: 'Errors', warning: 'Warnings' },
+  check: 'Check',
+  checkFilter: { all: 'All checks', health: 'Health', isolation: 'Isolation' },
+  checkLead: {
+    health: 'What opsadmin needs in order to work: settings, roles, workers, the tables it knows.',
+    isolation: 'Ways around the separation of tenants: row-level security, keys, views, functions, rights.',
+  },
+  findingCount: (errors: string, oneError: boolean, warnings: string, oneWarning: boolean) =>
+    `${errors} ${oneError ? 'error' : 'errors'}, ${warnings} ${oneWarning ? 'warning' : 'warnings'}`,
+  remedy: 'Remedy',
+  remedyOf: (action: string, object: string) => `${action}: remedy for ${object}`,
+  remedyNote: 'A superuser runs remedies in psql. Read each before you run it.',
+  nothingFound: 'Nothing found.',
+  allInOrder: 'Everything is in order',
+  noFindingMatch: 'No finding matches these filters.',
 };
 
 export type Catalog = typeof en;

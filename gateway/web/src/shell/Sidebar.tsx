@@ -31,6 +31,7 @@ export function Sidebar({ me, resources }: { me: Me; resources: Resource[] }) {
         <p class="nav-group">{m.operations}</p>
         <NavLink href="/jobs" icon="jobs" text={m.jobs} />
         {can(me, 'audit:read') && <NavLink href="/audit" icon="audit" text={m.audit} />}
+        {me.site === 'internal' && can(me, 'health:read') && <NavLink href="/findings" icon="shield" text={m.findings} />}
       </nav>
       <Account me={me} />
     </>

@@ -1,0 +1,46 @@
+// GET /findings: both checks, for staff with health:read alone.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { Gateway, Session, assertProblem, env, sql } from './lib.mjs';
+
+describe('findings', () => {
+  let gateway;
+  before(async () => {
+    gateway = await Gateway.start();
+  });
+  after(() => gateway.stop());
+
+  test('staff see what both checks find', async () => {
+    const session = await Session.signIn(gateway, 'internal');
+    const found = async (check, object) => JSON.parse((await session.get('/findings')).text).rows.some((row) => row.check === check && row.object === object);
+    sql('ALTER TABLE shop.review NO FORCE ROW LEVEL SECURITY; ALTER ROLE opsadmin_trusted CREATEROLE');
+    try {
+      assert.ok(await found('health', 'opsadmin_trusted'));
+      assert.ok(await found('isolation', 'shop.review'));
+    } finally {
+      sql('ALTER TABLE shop.review FORCE ROW LEVEL SECURITY; ALTER ROLE opsadmin_trusted NOCREATEROLE');
+    }
+    assert.ok(!(await found('health', 'opsadmin_trusted')));
+  });
+
+  test('a query is refused', async () => {
+    const session = await Session.signIn(gateway, 'internal');
+    assertProblem(await session.get('/findings?level=error'), 'OA108', { errors: [{ pointer: '/level' }] });
+  });
+
+  test('the partner site has none, whatever the permissions', async () => {
+    const partner = await Session.signIn(gateway, 'partner');
+    assertProblem(await partner.get('/findings'), 'OA403');
+  });
+
+  test('staff without the permission have none', async () => {
+    const [email, other] = [`'${env.internal.email}'`, `'no_health'`];
+    sql(`SELECT opsadmin.define_role(${other}, 'internal', '{product:read}'), opsadmin.grant_role(${email}, ${other}), opsadmin.revoke_role(${email}, 'superadmin')`);
+    try {
+      const session = await Session.signIn(gateway, 'internal');
+      assertProblem(await session.get('/findings'), 'OA403', { detail: 'permission "health:read" is required', hint: true });
+    } finally {
+      sql(`SELECT opsadmin.grant_role(${email}, 'superadmin'), opsadmin.revoke_role(${email}, ${other}), opsadmin.drop_role(${other})`);
+    }
+  });
+});
