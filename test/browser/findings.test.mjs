@@ -1,6 +1,6 @@
 // The findings: a fault is on the screen until somebody has run the remedy that was copied from it; filters in the
 // address; what is shown when there is nothing to show; who may see it; and the screen in both themes and languages.
-// topic: page isolation
+// topic: page
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, test } from 'node:test';
@@ -62,9 +62,11 @@ test('"Copy as SQL" gives psql the findings of the screen', async () => {
       await show(page, screen);
       await page.getByRole('button', { name: 'Copy as SQL' }).click();
       await page.getByText('SQL copied').waitFor();
-      const { rows } = JSON.parse(psql(await copied(page)));
-      assert.ok(rows.some((row) => row.object === 'opsadmin_trusted'));
-      assert.deepEqual((await page.locator('.finding h3').allInnerTexts()).sort(), rows.map((row) => row.object).sort());
+      const objects = JSON.parse(psql(await copied(page))).rows.map((row) => row.object);
+      assert.ok(objects.includes('opsadmin_trusted'));
+      // A worker of pg_cron may connect for the first time meanwhile.
+      const lasting = (names) => names.filter((name) => name !== 'opsadmin_worker').sort();
+      assert.deepEqual(lasting(await page.locator('.finding h3').allInnerTexts()), lasting(objects));
     });
   } finally {
     sql('ALTER ROLE opsadmin_trusted NOCREATEROLE');

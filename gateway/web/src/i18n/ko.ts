@@ -240,7 +240,7 @@ export const ko: Catalog = {
   levels: { error: '오류', warning: '경고' },
   levelFilter: { all: '전체', error: '오류', warning: '경고' },
   check: '점검 항목',
-  checkFilter: { all: '모든 점검', health: '상태', isolation: '격리' },
+  checkFilter: { all: '모든 점검', health: '시스템 상태', isolation: '격리' },
   checkLead: {
     health: 'opsadmin이 동작하는 데 필요한 것: 설정, 역할, 워커, 등록된 테이블.',
     isolation: '테넌트 격리를 우회할 수 있는 경로: 행 수준 보안, 키, 뷰, 함수, 권한.',
