@@ -103,7 +103,7 @@ void RehearseContext(const Context* context, Site site) {
   if (context != nullptr)
     *OwnEntry() = *context;
   else
-    OwnEntry()->bound = false;
+    OwnEntry()->owner = 0;
   EndAuditHeader();
 }
 

@@ -43,7 +43,7 @@ OPSADMIN_FUNCTION(opsadmin_rehearse) {
   Context* context = nullptr;
   if (!PG_ARGISNULL(3)) {
     context = static_cast<Context*>(palloc0(sizeof(Context)));
-    context->bound = true;
+    context->owner = MyProcPid;
     context->site = site;
     strlcpy(context->action, "prove_isolation", sizeof context->action);
     if (!PG_ARGISNULL(1))
