@@ -65,6 +65,7 @@ static bool MayRunUnbound(const Node* statement) {
       return MaySet(reinterpret_cast<const VariableSetStmt*>(statement), StatementContext::unbound, true);
     case T_VariableShowStmt:
     case T_DiscardStmt:
+    case T_ExecuteStmt:
     case T_DeallocateStmt:
     case T_ClosePortalStmt:
     case T_UnlistenStmt:

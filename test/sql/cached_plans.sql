@@ -74,6 +74,7 @@ DECLARE
     turn turn;
     statement text;
     said text;
+    answers text[];
     number int;
 BEGIN
     FOREACH plan_mode IN ARRAY ARRAY['auto', 'force_generic_plan', 'force_custom_plan', 'force_generic_plan'] LOOP
@@ -85,6 +86,7 @@ BEGIN
             ELSE
                 EXECUTE format('SET LOCAL ROLE %I', turn.role);
             END IF;
+            answers := '{}';
             FOREACH statement IN ARRAY ARRAY['direct', 'by_key(NULL)', 'by_subquery', 'by_cte', 'by_inlined_cte', 'by_sublink', 'by_lateral', 'by_view', 'by_set_operation', 'by_function', 'by_plpgsql',
                                              'by_sql', 'by_plpgsql_cursor', 'by_definer', 'changed', 'deleted'] LOOP
                 BEGIN
@@ -94,8 +96,13 @@ BEGIN
                     WHEN raise_exception THEN NULL;
                     WHEN OTHERS THEN said := SQLSTATE;
                 END;
-                INSERT INTO answer VALUES (plan_mode, statement, number, said);
+                answers := answers || ARRAY[ARRAY[statement, said]];
             END LOOP;
+            -- A role of a site can write nothing without a context.
+            IF turn.role IS NOT NULL THEN
+                RESET ROLE;
+            END IF;
+            INSERT INTO answer SELECT plan_mode, answers[i][1], number, answers[i][2] FROM generate_subscripts(answers, 1) AS i;
             COMMIT;
         END LOOP;
     END LOOP;

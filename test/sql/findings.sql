@@ -39,13 +39,15 @@ SELECT r.ordinality AS place, r.value ->> 'check' AS source, r.value ->> 'level'
 FROM jsonb_array_elements(:'answer'::jsonb -> 'rows') WITH ORDINALITY AS r;
 SELECT is(:'answer'::jsonb - 'rows', jsonb_build_object('checked_at', :'asked_at'::timestamptz), 'the answer says when the checks were made');
 SELECT set_eq('SELECT source, level, rule, object, problem, remedy FROM found',
-              $$SELECT 'health', * FROM opsadmin.health() UNION ALL SELECT 'isolation', * FROM opsadmin.check_isolation()$$, 'it holds what both checks find');
+              $$SELECT 'isolation', * FROM opsadmin.check_isolation() UNION ALL
+                SELECT 'health', * FROM opsadmin.health() AS h WHERE NOT EXISTS (SELECT FROM opsadmin.check_isolation() AS i WHERE (i.object, i.problem, i.remedy) = (h.object, h.problem, h.remedy))$$,
+              'it holds what both checks find, each once');
 SELECT set_has('SELECT DISTINCT source, level FROM found WHERE object IN (''regress_shop.item'', ''opsadmin_trusted'', ''sold'')',
-              $$VALUES ('isolation', 'error'), ('health', 'error'), ('health', 'warning')$$, 'the planted faults are there');
+              $$VALUES ('isolation', 'error'), ('health', 'warning')$$, 'the planted faults are there');
 SELECT results_eq('SELECT source, level, rule, object FROM found ORDER BY place', 'SELECT source, level, rule, object FROM found ORDER BY level = ''warning'', source, rule, object, problem',
                   'errors first, then by check, rule and object');
 SELECT is(remedy, 'ALTER TABLE regress_shop.item FORCE ROW LEVEL SECURITY;', 'the remedy of an isolation fault') FROM found WHERE source = 'isolation' AND remedy ~ '\mFORCE\M';
-SELECT is(remedy, 'ALTER ROLE opsadmin_trusted NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION;', 'the remedy of a health fault') FROM found WHERE object = 'opsadmin_trusted';
+SELECT is(remedy, 'ALTER ROLE opsadmin_trusted NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION;', 'the remedy of a fault that both find') FROM found WHERE object = 'opsadmin_trusted';
 SELECT string_agg(remedy, ' ') AS remedies FROM found WHERE remedy ~ '\mFORCE\M' OR object = 'opsadmin_trusted' \gset
 :remedies
 ALTER TABLE regress_shop.item RENAME bought_at TO sold_at;

@@ -29,11 +29,10 @@ SELECT is(opsadmin.context() - 'action' - 'job_id',
           'a ticket binds what it says, whatever else it says');
 SELECT is(failure(format('SELECT opsadmin.begin_with_ticket(%L)', :'second')), 'OA002', 'a transaction has one context');
 COMMIT;
-SELECT is(failure('SELECT opsadmin.current_tenant()'), 'OA001', 'it ends with the transaction');
-BEGIN;
-SAVEPOINT a;
-SELECT is(failure(format('SELECT opsadmin.begin_with_ticket(%L)', :'second')), 'OA002', 'nothing is bound below a savepoint');
-ROLLBACK;
+RESET SESSION AUTHORIZATION;
+SELECT is(failure_at('opsadmin_partner_login', 'SELECT opsadmin.current_tenant()'), 'OA001', 'it ends with the transaction');
+SELECT is(failure_at('opsadmin_partner_login', format('SELECT opsadmin.begin_with_ticket(%L)', :'second')), 'OA002', 'nothing is bound in a subtransaction');
+SET SESSION AUTHORIZATION opsadmin_partner_login;
 BEGIN;
 SELECT opsadmin.begin_with_ticket(:'second') \g /dev/null
 SELECT is(opsadmin.current_tenant(), 11::bigint, 'neither of them used the ticket up');
@@ -134,14 +133,11 @@ INSERT INTO refused SELECT 'whom it names: ' || claims::text, ticket(claims) FRO
     '{"sub":"lee@example.com","tenant":"globex"}', '{"sub":"lee@example.com","tenant":"nowhere"}', '{"sub":"both@example.com","tenant":null}']::jsonb[]) AS claims;
 CREATE SEQUENCE accepted;
 GRANT USAGE ON SEQUENCE accepted TO opsadmin_partner_login, opsadmin_internal_login;
-GRANT SELECT ON refused TO opsadmin_partner_login;
 \set ON_ERROR_STOP off
 \set VERBOSITY sqlstate
-SET SESSION AUTHORIZATION opsadmin_partner_login;
 \o /dev/null
-SELECT format('SELECT opsadmin.begin_with_ticket(%L), nextval(''accepted'')', ticket) FROM refused \gexec
+SELECT s FROM refused, unnest(ARRAY['SET SESSION AUTHORIZATION opsadmin_partner_login', format('SELECT opsadmin.begin_with_ticket(%L), nextval(''accepted'')', ticket), 'RESET SESSION AUTHORIZATION']) AS s \gexec
 \o
-RESET SESSION AUTHORIZATION;
 \set VERBOSITY default
 \set ON_ERROR_STOP on
 SELECT is(is_called, false, 'begin_with_ticket() refuses all of them, and whoever has no place here') FROM accepted;
@@ -168,6 +164,7 @@ BEGIN;
 SELECT opsadmin.begin_with_ticket(:'reader') \g /dev/null
 SELECT is(ARRAY[opsadmin.can('product:read'), opsadmin.can('discount:run'), opsadmin.can('product:update')], '{t,t,f}', 'permissions that the ticket lists');
 COMMIT;
+RESET SESSION AUTHORIZATION;
 SET SESSION AUTHORIZATION opsadmin_internal_login;
 BEGIN;
 SELECT opsadmin.begin_with_ticket(:'staff_work') \g /dev/null
@@ -184,7 +181,8 @@ SELECT is(ARRAY[opsadmin.context() ->> 'tenant_id', opsadmin.context() ->> 'reas
 COMMIT;
 \set ON_ERROR_STOP off
 \set VERBOSITY sqlstate
-SELECT format('SELECT opsadmin.begin_with_ticket(%L), nextval(''accepted'')', t) FROM unnest(ARRAY[:'lee_inside', :'partner']) AS t \gexec
+SELECT opsadmin.begin_with_ticket(:'lee_inside'), nextval('accepted');
+SELECT opsadmin.begin_with_ticket(:'partner'), nextval('accepted');
 \set VERBOSITY default
 \set ON_ERROR_STOP on
 RESET SESSION AUTHORIZATION;
@@ -197,13 +195,10 @@ SELECT is(is_called, true, 'where a good one would have been noticed') FROM acce
 
 -- Who may call.
 SELECT is(failure('SELECT opsadmin.begin_with_ticket(NULL)'), 'OA403', 'a superuser is not the gateway');
-SET ROLE opsadmin_partner;
-SELECT is(failure(statement), '42501', statement) FROM unnest(ARRAY['SELECT opsadmin.begin_with_ticket(NULL)', 'SELECT opsadmin.ticket_key()', 'SELECT opsadmin.rotate_key()']) AS statement;
-SET SESSION AUTHORIZATION opsadmin_partner_login;
-SELECT is(failure(statement), '42501', 'the login: ' || statement)
+SELECT is(failure_as('opsadmin_partner', statement), '42501', statement) FROM unnest(ARRAY['SELECT opsadmin.begin_with_ticket(NULL)', 'SELECT opsadmin.ticket_key()', 'SELECT opsadmin.rotate_key()']) AS statement;
+SELECT is(failure_at('opsadmin_partner_login', statement), '42501', 'the login: ' || statement)
 FROM unnest(ARRAY['SELECT opsadmin.ticket_key()', 'SELECT opsadmin.rotate_key()', 'SELECT opsadmin_private.redeem_ticket(NULL, ''partner'')', 'SELECT opsadmin_private.refuse_ticket(''x'')', 'SELECT opsadmin_private.verify(''ticket'', '''', '''')',
                   'SHOW opsadmin.key_file']) AS statement;
-RESET SESSION AUTHORIZATION;
 
 -- Rotation: what the key before has signed is good until the next one.
 SELECT ticket() AS before, ticket() AS spare, kid AS first_kid FROM opsadmin.ticket_key() \gset

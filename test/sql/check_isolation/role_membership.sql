@@ -19,6 +19,8 @@ SELECT is(findings(), E'error|role_membership|opsadmin_internal\nerror|role_memb
 \ir ../include/mend.psql
 -- A member that may grant on, and did.
 CREATE ROLE regress_opsadmin_third;
+-- It does not inherit: who does is held to what a partner may run.
+ALTER ROLE "regress_opsadmin ""other""" NOINHERIT;
 GRANT opsadmin_partner TO "regress_opsadmin ""other""" WITH ADMIN OPTION;
 SET LOCAL ROLE "regress_opsadmin ""other""";
 GRANT opsadmin_partner TO regress_opsadmin_third;

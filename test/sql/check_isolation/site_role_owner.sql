@@ -8,7 +8,7 @@ SELECT is(findings(), 'error|site_role_owner|table ' || :'odd', 'a protected tab
 \set query 'failure($$ALTER TABLE ' :odd ' DISABLE ROW LEVEL SECURITY$$)'
 \ir ../include/mend.psql
 \ir ../include/as_partner.psql
-SELECT is(:'seen'::text, '42501', 'the role may not turn policies off any more');
+SELECT is(:'seen'::text, 'OA005', 'a partner may not turn policies off, whoever owns the table');
 CREATE FUNCTION regress_shop.f(int) RETURNS int LANGUAGE sql RETURN 1;
 ALTER FUNCTION regress_shop.f OWNER TO opsadmin_worker;
 SELECT is(findings(), 'error|site_role_owner|function regress_shop.f(integer)', 'a function');
