@@ -37,9 +37,11 @@ CORE_OBJS = $(patsubst %.cpp,%.o,$(wildcard extension/core/*.cpp))
 PG_OBJS   = $(patsubst %.cpp,%.o,$(wildcard extension/pg/*.cpp))
 OBJS      = $(CORE_OBJS) $(PG_OBJS) $(patsubst %.cpp,%.o,$(wildcard extension/boundary/*.cpp extension/*.cpp))
 
+# SANITIZE=yes is for tests: only the server that test/lib/sanitized_postgres starts can load the module then.
+SANITIZERS   = $(if $(SANITIZE),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 WARNINGS     = -Wall -Wextra -Werror -Wno-unused-parameter
-PG_CXXFLAGS  = -std=c++20 $(WARNINGS) -isystem $(shell $(PG_CONFIG) --includedir-server)
-SHLIB_LINK   = -Wl,--version-script=extension/exports.map -largon2 -lstdc++
+PG_CXXFLAGS  = -std=c++20 $(WARNINGS) $(SANITIZERS) -isystem $(shell $(PG_CONFIG) --includedir-server)
+SHLIB_LINK   = $(SANITIZERS) -Wl,--version-script=extension/exports.map -largon2 -lstdc++
 EXTRA_CLEAN  = opsadmin--*.sql
 
 # Bitcode of functions that are called once a statement buys nothing, and PGXS compiles it without PG_CXXFLAGS.
@@ -54,7 +56,7 @@ include $(PGXS)
 
 # The zones of the source, kept apart by the compiler: core sees no server header, pg has no exceptions.
 $(CORE_OBJS): override CPPFLAGS :=
-$(CORE_OBJS): override CXXFLAGS := -std=c++20 $(WARNINGS) -O2 -g -fPIC
+$(CORE_OBJS): override CXXFLAGS := -std=c++20 $(WARNINGS) $(SANITIZERS) -O2 -g -fPIC
 $(PG_OBJS): override CXXFLAGS += -fno-exceptions -fno-rtti
 
 $(OBJS): $(wildcard extension/*.h extension/*/*.h extension/core/errors.def)

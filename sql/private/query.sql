@@ -130,6 +130,10 @@ BEGIN
       RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = format('"%s" takes a text, for a column of text', operator), COLUMN = pointer || '/value',
       HINT = 'For example {"column":"name","op":"contains","value":"tea"}.';
     END IF;
+    -- As in a search.
+    IF operator = 'contains' AND length(operand #>> '{}') > 200 THEN
+      RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = '"contains" takes at most 200 characters', COLUMN = pointer || '/value', HINT = 'Look for a part of it.';
+    END IF;
     RETURN CASE operator WHEN 'prefix' THEN format('%s ^@ %L', reference, operand #>> '{}')
                          ELSE format('%s ILIKE %s', reference, opsadmin_private.contains_pattern(operand #>> '{}')) END;
   END IF;
@@ -140,14 +144,18 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.compile_filter IS 'A filter as SQL over the alias target; OA421 or OA422 with a JSON pointer when it does not fit';
 REVOKE ALL ON FUNCTION opsadmin_private.compile_filter FROM PUBLIC;
 
--- A search as SQL over the alias target: any searchable column contains the text, or the key is it.
-CREATE OR REPLACE FUNCTION opsadmin_private.compile_search(resource text, search text) RETURNS text
+-- A search as SQL over the alias target: any searchable column contains the text, or the key is it. OA420 with the
+-- pointer for a long text, since ILIKE reads its whole pattern anew for each row.
+CREATE OR REPLACE FUNCTION opsadmin_private.compile_search(resource text, search text, pointer text DEFAULT '/search') RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   condition text;
 BEGIN
   IF coalesce(btrim(search), '') = '' THEN
     RETURN 'true';
+  END IF;
+  IF length(btrim(search)) > 200 THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'the search is longer than 200 characters', COLUMN = pointer, HINT = 'Look for a part of it.';
   END IF;
   SELECT string_agg(CASE WHEN c.searchable THEN format('target.%I ILIKE %s', c.column_name, opsadmin_private.contains_pattern(btrim(search)))
                          ELSE format('target.%I = %L::%s', c.column_name, btrim(search), c.type_name) END, ' OR ') INTO condition
@@ -158,7 +166,7 @@ BEGIN
   RETURN '(' || coalesce(condition, 'false') || ')';
 END
 $$;
-COMMENT ON FUNCTION opsadmin_private.compile_search IS 'A search as SQL over the alias target';
+COMMENT ON FUNCTION opsadmin_private.compile_search IS 'A search as SQL over the alias target; OA420 for a long text';
 REVOKE ALL ON FUNCTION opsadmin_private.compile_search FROM PUBLIC;
 
 -- The resource that the actor may use with a verb; OA405 when there is none for its site, OA403 without the permission.
@@ -360,9 +368,14 @@ DECLARE
   keys text;
 BEGIN
   IF jsonb_typeof(selection) IS DISTINCT FROM 'object' OR NOT (selection ? 'ids' OR selection ? 'filter' OR selection ? 'search')
-     OR selection ? 'ids' AND (selection ? 'filter' OR selection ? 'search' OR selection ? 'except') THEN
+     OR selection ? 'ids' AND (selection ? 'filter' OR selection ? 'search' OR selection ? 'except')
+     -- What is not understood might have been meant to leave rows out.
+     OR selection - '{ids,filter,search,except}'::text[] <> '{}' THEN
     RAISE EXCEPTION USING ERRCODE = 'OA423', MESSAGE = 'a selection is a list of keys, or a filter', COLUMN = '/selection',
       HINT = 'Use {"ids":["1","2"]} or {"filter":{…},"search":null,"except":[]}.';
+  END IF;
+  IF jsonb_typeof(selection -> 'search') NOT IN ('string', 'null') THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA423', MESSAGE = 'a search is a text', COLUMN = '/selection/search', HINT = 'For example {"search":"tea"}.';
   END IF;
   IF selection ? list_name THEN
     IF jsonb_typeof(selection -> list_name) <> 'array' OR jsonb_array_length(selection -> list_name) > 10000
@@ -389,7 +402,7 @@ BEGIN
     summary := jsonb_array_length(selection -> 'ids') || ' selected';
   ELSE
     condition := opsadmin_private.compile_filter(resource.name, selection -> 'filter', '/selection/filter')
-      || ' AND ' || opsadmin_private.compile_search(resource.name, selection ->> 'search')
+      || ' AND ' || opsadmin_private.compile_search(resource.name, selection ->> 'search', '/selection/search')
       || CASE WHEN keys IS NULL THEN '' ELSE format(' AND target.%I <> ALL (%L::%s[])', resource.key_column, keys, key_type) END;
     summary := concat_ws(', ',
       CASE WHEN coalesce(selection -> 'filter', 'null') IN ('null', '{}') AND coalesce(btrim(selection ->> 'search'), '') = '' THEN 'all' ELSE 'all matching' END,
