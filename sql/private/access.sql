@@ -138,7 +138,7 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $
 BEGIN
   IF NOT opsadmin.can(permission) THEN
     PERFORM opsadmin.current_tenant();
-    RAISE EXCEPTION USING ERRCODE = 'OA403', MESSAGE = format('permission "%s" is required', permission),
+    RAISE EXCEPTION USING ERRCODE = 'OA403', MESSAGE = format('permission "%s" is required', left(permission, 100)),
       HINT = 'Ask an administrator for a role that has it.';
   END IF;
 END

@@ -1,5 +1,5 @@
 -- Resources: expose(), lists page by page, filters, searches, counts; nothing of a request becomes SQL.
-SELECT plan(259);
+SELECT plan(263);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -195,6 +195,10 @@ SELECT is(pages('code', 1, NULL, 'NULLS LAST,'), '{6}', 'whatever the order');
 SELECT is(pages('id', 50, NULL, '17'), '{17}', 'a number finds the key');
 SELECT is(pages('id', 50, NULL, '99999999999999999999'), '{}', 'a number without end finds nothing');
 SELECT is(cardinality(pages('id', 50, NULL, '   ')), 60, 'a blank search is none');
+SELECT is(failure(format('SELECT opsadmin.count_rows(''item'', NULL, %L)', repeat('%', n))), code, format('a search of %s characters', n))
+FROM (VALUES (200, NULL), (201, 'OA420 /search'), (1000000, 'OA420 /search')) AS searches (n, code);
+SELECT is(failure(format('SELECT opsadmin.count_rows(''item'', ''{"column":"name","op":"contains","value":"%s"}'')', repeat('x', n))), code, format('"contains" with %s characters', n))
+FROM (VALUES (200, NULL), (201, 'OA422 /filter/value')) AS conditions (n, code);
 SELECT is(opsadmin.count_rows('item', NULL, 'tea')::jsonb, '{"value":1,"kind":"exact"}', 'count_rows() searches too');
 SELECT is(pages('id', 50, format('{"column":"name","op":"%s","value":%s}', op, to_json(value))::jsonb), ids, format('%s "%s"', op, value))
 FROM (VALUES ('contains', '%', '{1}'::bigint[]), ('contains', '\', '{4}'), ('prefix', 'a_', '{2}'), ('prefix', '%', '{}'), ('=', 'O''Reilly', '{3}'), ('=', ''' OR true --', '{}'), ('=', '\'' OR true --', '{}'),

@@ -92,7 +92,7 @@ function SearchBox({ name, value, onChange }: { name: string; value: string; onC
     <label class="search-box">
       <span class="visually-hidden">{m.searchIn(name)}</span>
       <Icon name="search" />
-      <input type="search" placeholder={m.search} value={text} onInput={(e) => setText(e.currentTarget.value)} />
+      <input type="search" maxLength={200} placeholder={m.search} value={text} onInput={(e) => setText(e.currentTarget.value)} />
     </label>
   );
 }
