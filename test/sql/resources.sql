@@ -1,5 +1,5 @@
 -- Resources: expose(), lists page by page, filters, searches, counts; nothing of a request becomes SQL.
-SELECT plan(263);
+SELECT plan(264);
 \ir include/failure.psql
 SET client_min_messages = error;
 
