@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdint>
 #include <cstring>
 
 #include "json.h"
@@ -18,9 +17,9 @@ namespace {
 constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 constexpr auto digit_values = [] {
-  std::array<int8_t, 256> values;
+  std::array<int, 256> values;
   values.fill(-1);
-  for (size_t i = 0; i < alphabet.size(); i++) values[static_cast<unsigned char>(alphabet[i])] = static_cast<int8_t>(i);
+  for (size_t i = 0; i < alphabet.size(); i++) values[static_cast<unsigned char>(alphabet[i])] = static_cast<int>(i);
   return values;
 }();
 
