@@ -1,4 +1,5 @@
-# The session in README.md: pasted into psql it answers what README.md shows, but for results without a value.
+# What the docs say of themselves: the session in README.md, pasted into psql, answers what README.md shows, but for
+# results without a value; and the security model names a test that exists for each attack.
 use strict;
 use warnings;
 use Cwd qw(abs_path);
@@ -35,5 +36,16 @@ is($err, '', 'without an error or a warning');
 $out =~ s/^[^\n]+\n[-+]+\n[ |]*\n\(1 row\)\n\n//mg;
 $out =~ s/\n\n\z/\n/;
 is($out, $expected, 'and answers what README.md shows');
+
+# --- The attacks of the security model ----------------------------------------------------------------
+
+my $root = dirname(abs_path(__FILE__)) . '/..';
+open($file, '<:encoding(UTF-8)', "$root/../docs/explanation/security-model.md") or die "security-model.md: $!";
+my @attacks = grep { /^\| \d+ \|/ } <$file>;
+cmp_ok(scalar @attacks, '>=', 60, 'the security model lists its attacks');
+my @untested = grep { (split /\|/)[4] !~ /\w+\.(?:sql|pl|mjs|spec|cpp)/ } @attacks;
+is("@untested", '', 'each names a test');
+my %missing = map { $_ => 1 } grep { !-e "$root/$_" } map { (split /\|/)[4] =~ m{([\w/]+\.(?:sql|pl|mjs|spec|cpp))}g } @attacks;
+is(join(' ', keys %missing), '', 'that exists');
 
 done_testing;
