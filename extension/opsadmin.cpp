@@ -1,6 +1,7 @@
 // The module's start: it must be in shared_preload_libraries, because its settings hold for everybody
 // from the first statement on and its shared memory is made when the server starts.
 #include "pg/compat.h"
+#include "pg/attempts.h"
 #include "pg/audit.h"
 #include "pg/context.h"
 #include "pg/hooks.h"
@@ -31,6 +32,7 @@ static void RequestMemory() {
   RequestKeyMemory();
   RequestUsedTicketsMemory();
   RequestWorkerMemory();
+  RequestAttemptsMemory();
 }
 
 static void InitializeMemory() {
@@ -40,6 +42,7 @@ static void InitializeMemory() {
   InitializeKeyMemory();
   InitializeUsedTicketsMemory();
   InitializeWorkerMemory();
+  InitializeAttemptsMemory();
   LWLockRelease(AddinShmemInitLock);
 }
 
@@ -51,6 +54,8 @@ void _PG_init(void) {
                     errmsg("opsadmin must be loaded through shared_preload_libraries"),
                     errhint("Add opsadmin to shared_preload_libraries in postgresql.conf and restart the server.")));
   opsadmin::DefineSettings();
+  opsadmin::InitializeContext();
+  opsadmin::InitializeWorker();
   opsadmin::InitializeAudit();
   opsadmin::InstallHooks();
   opsadmin::previous_request_hook = shmem_request_hook;

@@ -129,6 +129,9 @@ void InitializeContextMemory() {
   bool found;
   contexts = static_cast<Context*>(ShmemInitStruct("opsadmin contexts", ContextMemorySize(), &found));
   if (!found) memset(contexts, 0, ContextMemorySize());
+}
+
+void InitializeContext() {
   RegisterXactCallback(ContextXactCallback, nullptr);
   RegisterSubXactCallback(ContextSubXactCallback, nullptr);
 }

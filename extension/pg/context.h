@@ -51,6 +51,7 @@ void RehearseContext(const Context* context, Site site);
 // The site whose login the session is taken for during a rehearsal; none otherwise.
 Site RehearsedSite();
 
+void InitializeContext();
 void RequestContextMemory();
 void InitializeContextMemory();
 

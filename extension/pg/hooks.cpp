@@ -13,12 +13,14 @@
 
 extern "C" {
 #include "access/transam.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_proc.h"
 #include "executor/executor.h"
 #include "nodes/nodeFuncs.h"
-#include "parser/analyze.h"
+#include "optimizer/planner.h"
+#include "tcop/pquery.h"
 #include "tcop/utility.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -29,7 +31,7 @@ namespace opsadmin {
 static ExecutorCheckPerms_hook_type previous_check_perms = nullptr;
 static object_access_hook_type previous_object_access = nullptr;
 static ProcessUtility_hook_type previous_utility = nullptr;
-static post_parse_analyze_hook_type previous_analyze = nullptr;
+static planner_hook_type previous_planner = nullptr;
 
 static StatementContext ContextOf(const Caller& caller) {
   if (BoundContext() == nullptr) return StatementContext::unbound;
@@ -114,15 +116,20 @@ static bool IsEntryFunction(Oid function) {
   pg_unreachable();
 }
 
+// What initdb has made is the server's own.
+static bool MayCallUnbound(Oid function) {
+  return function < FirstNormalObjectId || IsEntryFunction(function);
+}
+
 static void CheckFunction(Oid function) {
   const Caller caller = CurrentCaller();
   if (caller.site == Site::none) return;
   const StatementContext context = ContextOf(caller);
-  // What initdb has made is the server's own.
-  if (context == StatementContext::unbound && function >= FirstNormalObjectId && !IsEntryFunction(function))
-    RequireContext();
-  if (caller.by_right && context != StatementContext::internal && ReachesOut(function))
-    RaiseNotAllowed(psprintf("%s()", get_func_name(function)));
+  if (context == StatementContext::unbound && (!MayCallUnbound(function) || function == F_PG_NOTIFY)) RequireContext();
+  if (!caller.by_right || context == StatementContext::internal) return;
+  if (ReachesOut(function)) RaiseNotAllowed(psprintf("%s()", get_func_name(function)));
+  // Outside a portal it is a fast-path call, whose arguments nobody has looked at.
+  if (function == F_SET_CONFIG && caller.at_login && ActivePortal == nullptr) RaiseNotAllowed("set_config()");
 }
 
 static void ObjectAccess(ObjectAccessType access, Oid catalog, Oid object, int column, void* argument) {
@@ -130,36 +137,72 @@ static void ObjectAccess(ObjectAccessType access, Oid catalog, Oid object, int c
   if (previous_object_access != nullptr) previous_object_access(access, catalog, object, column, argument);
 }
 
-// set_config() is SET by another name; only here are its arguments known.
-static bool CheckSetConfig(Node* node, void* context) {
-  if (node == nullptr) return false;
-  if (IsA(node, Query))
-    return query_tree_walker(reinterpret_cast<Query*>(node), OPSADMIN_WALKER(CheckSetConfig), context, 0);
-  if (IsA(node, FuncExpr) && reinterpret_cast<FuncExpr*>(node)->funcid == F_SET_CONFIG &&
-      IsLastingSetConfig(reinterpret_cast<FuncExpr*>(node), *static_cast<StatementContext*>(context)))
-    RaiseNotAllowed("set_config() beyond the transaction");
-  return expression_tree_walker(node, OPSADMIN_WALKER(CheckSetConfig), context);
+struct Judgement {
+  StatementContext context;
+  bool at_login;
+};
+
+static bool IsNotForUnbound(Oid function, void*) {
+  return !MayCallUnbound(function);
 }
 
-static void Analyzed(ParseState* state, Query* query, JumbleState* jumble) {
-  if (previous_analyze != nullptr) previous_analyze(state, query, jumble);
+// Looks for functions that must not run unbound, also where the planner would put a function's body in its place; and
+// for set_config(), which is SET by another name, and whose arguments are known only here.
+static bool JudgeExpressions(Node* node, void* argument) {
+  if (node == nullptr) return false;
+  const Judgement* judgement = static_cast<Judgement*>(argument);
+  if (IsA(node, Query))
+    return query_tree_walker(reinterpret_cast<Query*>(node), OPSADMIN_WALKER(JudgeExpressions), argument, 0);
+  if (judgement->context == StatementContext::unbound && check_functions_in_node(node, IsNotForUnbound, nullptr))
+    RequireContext();
+  if (judgement->at_login && IsA(node, FuncExpr) && reinterpret_cast<FuncExpr*>(node)->funcid == F_SET_CONFIG &&
+      IsForbiddenSetConfig(reinterpret_cast<FuncExpr*>(node), judgement->context))
+    RaiseNotAllowed("this set_config()");
+  return expression_tree_walker(node, OPSADMIN_WALKER(JudgeExpressions), argument);
+}
+
+// What is planned has been rewritten: rules, views and cursors are in it.
+static PlannedStmt* Plan(Query* query, const char* text, int options, ParamListInfo parameters) {
   const Caller caller = CurrentCaller();
-  if (!caller.by_right || !caller.at_login) return;
-  StatementContext context = ContextOf(caller);
-  if (context != StatementContext::internal) CheckSetConfig(reinterpret_cast<Node*>(query), &context);
+  if (caller.by_right) {
+    Judgement judgement = {ContextOf(caller), caller.at_login};
+    if (judgement.context != StatementContext::internal)
+      (void)JudgeExpressions(reinterpret_cast<Node*>(query), &judgement);
+  }
+  return previous_planner != nullptr ? previous_planner(query, text, options, parameters)
+                                     : standard_planner(query, text, options, parameters);
+}
+
+// The arguments of EXECUTE are not analyzed when the hook sees them, and no planner sees them.
+static bool NamesSetConfig(Node* node, void* context) {
+  if (node == nullptr) return false;
+  if (IsA(node, FuncCall) && strcmp(strVal(llast(reinterpret_cast<FuncCall*>(node)->funcname)), "set_config") == 0)
+    RaiseNotAllowed("set_config() as an argument");
+  return raw_expression_tree_walker(node, OPSADMIN_WALKER(NamesSetConfig), context);
+}
+
+static void JudgeArguments(Node* statement, const Caller& caller, StatementContext context) {
+  if (!caller.at_login) return;
+  Judgement judgement = {context, true};
+  if (IsA(statement, ExecuteStmt))
+    (void)NamesSetConfig(reinterpret_cast<Node*>(reinterpret_cast<ExecuteStmt*>(statement)->params), nullptr);
+  if (IsA(statement, CallStmt))
+    (void)JudgeExpressions(reinterpret_cast<Node*>(reinterpret_cast<CallStmt*>(statement)->funcexpr), &judgement);
 }
 
 // ---- Utility statements ----
 
-static void CheckUtility(const Node* statement) {
+static void CheckUtility(Node* statement) {
+  // In a transaction that has failed nothing but its end can run, and no catalog be read.
+  if (!IsTransactionState()) return;
   const Caller caller = CurrentCaller();
   if (caller.site == Site::none) return;
   const StatementContext context = ContextOf(caller);
   if (context != StatementContext::unbound && !caller.by_right) return;
   const char* refused = RefusedStatement(statement, context, caller.at_login);
-  if (refused == nullptr) return;
-  if (context == StatementContext::unbound) RequireContext();
-  RaiseNotAllowed(refused);
+  if (refused != nullptr && context == StatementContext::unbound) RequireContext();
+  if (refused != nullptr) RaiseNotAllowed(refused);
+  if (context != StatementContext::internal) JudgeArguments(statement, caller, context);
 }
 
 static void Utility(PlannedStmt* statement, const char* text, bool read_only_tree, ProcessUtilityContext context,
@@ -180,8 +223,8 @@ void InstallHooks() {
   object_access_hook = ObjectAccess;
   previous_utility = ProcessUtility_hook;
   ProcessUtility_hook = Utility;
-  previous_analyze = post_parse_analyze_hook;
-  post_parse_analyze_hook = Analyzed;
+  previous_planner = planner_hook;
+  planner_hook = Plan;
 }
 
 }  // namespace opsadmin

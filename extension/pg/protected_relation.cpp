@@ -81,8 +81,10 @@ static Datum ColumnOf(Relation table, HeapTuple row, const char* column) {
 
 // Fills is_protected and resource from the registry's row of the relation; false when it has none.
 static bool ReadRegistry(Oid relation, Relation* tables, RelationFacts* facts) {
+  const char* name = get_rel_name(relation);
   const HeapTuple target = FindRow(tables, registry_target, ObjectIdGetDatum(relation));
-  if (target == nullptr) return false;
+  // A row may have outlived its table, where no event trigger noticed.
+  if (name == nullptr || target == nullptr) return false;
   const Datum id = ColumnOf(tables[registry_target], target, "id");
   if (FindRow(tables, registry_protected_table, id) == nullptr) return false;
   facts->is_protected = true;
@@ -91,12 +93,12 @@ static bool ReadRegistry(Oid relation, Relation* tables, RelationFacts* facts) {
     text_to_cstring_buffer(DatumGetTextPP(ColumnOf(tables[registry_resource], resource, "name")), facts->resource,
                            NAMEDATALEN);
   else
-    strlcpy(facts->resource, get_rel_name(relation), NAMEDATALEN);
+    strlcpy(facts->resource, name, NAMEDATALEN);
   return true;
 }
 
-// Looks among the tables that the relation is a partition or child of, the nearest first.
-static bool ReadParents(Oid relation, Relation* tables, RelationFacts* facts) {
+// The tables that the relation is a partition or child of.
+static List* ParentsOf(Oid relation) {
   const Relation inherits = table_open(InheritsRelationId, AccessShareLock);
   ScanKeyData key;
   ScanKeyInit(&key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relation));
@@ -106,10 +108,7 @@ static bool ReadParents(Oid relation, Relation* tables, RelationFacts* facts) {
     parents = lappend_oid(parents, reinterpret_cast<Form_pg_inherits>(GETSTRUCT(row))->inhparent);
   systable_endscan(scan);
   table_close(inherits, AccessShareLock);
-  ListCell* cell;
-  foreach (cell, parents)
-    if (ReadRegistry(lfirst_oid(cell), tables, facts) || ReadParents(lfirst_oid(cell), tables, facts)) return true;
-  return false;
+  return parents;
 }
 
 static RelationFacts LookUpFacts(Oid relation) {
@@ -126,8 +125,18 @@ static RelationFacts LookUpFacts(Oid relation) {
     if (!OidIsValid(registry[i])) return facts;
   }
   for (int i = 0; i < registry_tables; i++) tables[i] = table_open(registry[i], AccessShareLock);
-  if (!ReadRegistry(relation, tables, &facts)) (void)ReadParents(relation, tables, &facts);
+  const bool registered = ReadRegistry(relation, tables, &facts);
   for (const Relation table : tables) table_close(table, AccessShareLock);
+  if (registered) return facts;
+  // A child has the facts of its nearest protected parent, which are kept, too: a change of any of them is noticed.
+  ListCell* cell;
+  foreach (cell, ParentsOf(relation)) {
+    const RelationFacts parent = FactsOf(lfirst_oid(cell));
+    if (!parent.is_protected) continue;
+    facts.is_protected = true;
+    strlcpy(facts.resource, parent.resource, NAMEDATALEN);
+    break;
+  }
   return facts;
 }
 

@@ -38,6 +38,7 @@ static int RunSharedPlan(const char* statement) {
 // rehearse(site, tenant_id, tenant_key, permissions, statement, shares_plan) returns (row_count, answer): the rows
 // that the statement changed or found, and the first column of the first. Without permissions (NULL) nothing is bound.
 OPSADMIN_FUNCTION(opsadmin_rehearse) {
+  if (PG_ARGISNULL(0) || PG_ARGISNULL(4) || PG_ARGISNULL(5)) elog(ERROR, "a rehearsal needs a site and a statement");
   const Site site = strcmp(text_to_cstring(PG_GETARG_TEXT_PP(0)), "internal") == 0 ? Site::internal : Site::partner;
   const char* statement = text_to_cstring(PG_GETARG_TEXT_PP(4));
   Context* context = nullptr;
@@ -67,6 +68,8 @@ OPSADMIN_FUNCTION(opsadmin_rehearse) {
     nulls[1] = false;
   }
   const HeapTuple row = SPI_copytuple(heap_form_tuple(descriptor, values, nulls));
+  // Without a context even this would be refused, and the statement's success be taken for a refusal.
+  if (context != nullptr) CheckDeferred();
   SwitchBack(run);
   SPI_finish();
   PG_RETURN_DATUM(heap_copy_tuple_as_datum(row, descriptor));

@@ -36,10 +36,13 @@ RunAs SwitchTo(Oid role) {
   return run;
 }
 
+// A trigger may have deferred constraints anew; what it left to the commit is refused here, as the role.
+void CheckDeferred() {
+  if (SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0) < 0) elog(ERROR, "SET CONSTRAINTS failed");
+}
+
 // An error needs no switch back: the end of the (sub)transaction restores the user and the settings.
 void SwitchBack(const RunAs& run) {
-  // A trigger may have deferred constraints anew; what it left to the commit is refused here, as the role.
-  if (SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0) < 0) elog(ERROR, "SET CONSTRAINTS failed");
   AtEOXact_GUC(false, run.guc_level);
   SetUserIdAndSecContext(run.saved_user, run.saved_context);
 }
@@ -53,6 +56,7 @@ OPSADMIN_FUNCTION(opsadmin_execute_as) {
   const int result = SPI_execute(statement, false, 0);
   if (result < 0) elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
   const int64 rows = SPI_processed;
+  CheckDeferred();
   SwitchBack(run);
   SPI_finish();
   PG_RETURN_INT64(rows);
@@ -74,6 +78,7 @@ OPSADMIN_FUNCTION(opsadmin_query_as) {
     SET_VARSIZE(answer, length + VARHDRSZ);
     memcpy(VARDATA(answer), value, length);
   }
+  CheckDeferred();
   SwitchBack(run);
   SPI_finish();
   if (answer == nullptr) PG_RETURN_NULL();

@@ -14,6 +14,8 @@ struct RunAs {
 // Becomes a role, as PostgreSQL's own maintenance commands do; needs an open SPI connection. The end of the
 // (sub)transaction switches back, too.
 RunAs SwitchTo(Oid role);
+// Checks what the statements have deferred, while they are still the role's.
+void CheckDeferred();
 void SwitchBack(const RunAs& run);
 
 }  // namespace opsadmin

@@ -6,11 +6,13 @@
 #include <iterator>
 
 extern "C" {
+#include "access/transam.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/primnodes.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 }
 
 namespace opsadmin {
@@ -38,6 +40,11 @@ static bool IsHarmlessSetting(const char* name) {
                      [name](const char* setting) { return pg_strcasecmp(setting, name) == 0; });
 }
 
+// Settings that show the plans of statements, and with them what statistics know of every tenant's rows.
+static bool IsRevealing(const char* name) {
+  return pg_strncasecmp(name, "debug_", 6) == 0 || pg_strncasecmp(name, "trace_", 6) == 0;
+}
+
 static bool IsRole(const char* name) {
   return name != nullptr && (pg_strcasecmp(name, "role") == 0 || pg_strcasecmp(name, "session_authorization") == 0);
 }
@@ -50,7 +57,8 @@ static bool MaySet(const VariableSetStmt* set, StatementContext context, bool at
   if (set->kind == VAR_SET_MULTI) return strcmp(set->name, "TRANSACTION") == 0;
   if (context == StatementContext::unbound)
     return resets || (IsRole(set->name) ? set->is_local : IsHarmlessSetting(set->name));
-  return set->is_local || !at_login || (resets && IsRole(set->name));
+  if (!at_login) return true;
+  return set->is_local ? resets || !IsRevealing(set->name) : resets && IsRole(set->name);
 }
 
 static bool MayControl(TransactionStmtKind kind) {
@@ -131,9 +139,9 @@ const char* RefusedStatement(const Node* statement, StatementContext context, bo
   return may_run ? nullptr : GetCommandTagName(CreateCommandTag(const_cast<Node*>(statement)));
 }
 
-// Sorted. Advisory locks of a session outlive the transaction, those of a transaction are for everybody; large
-// objects belong to the login, so that all tenants would share them; the two OIDs without a name are those of
-// pg_logical_emit_message(), whose names differ between versions.
+// Sorted. The seed of random() and advisory locks of a session outlive the transaction, those of a transaction are for
+// everybody; large objects belong to the login, so that all tenants would share them; the two OIDs without a name are
+// those of pg_logical_emit_message(), whose names differ between versions.
 static constexpr Oid reaching_out[] = {F_LO_CREATE,
                                        F_LO_IMPORT_TEXT,
                                        F_LO_EXPORT,
@@ -147,8 +155,7 @@ static constexpr Oid reaching_out[] = {F_LO_CREATE,
                                        F_LO_TELL,
                                        F_LO_UNLINK,
                                        F_LO_TRUNCATE,
-                                       F_PG_STAT_GET_BACKEND_ACTIVITY,
-                                       F_PG_STAT_GET_ACTIVITY,
+                                       F_SETSEED,
                                        F_PG_TERMINATE_BACKEND,
                                        F_PG_CANCEL_BACKEND,
                                        F_PG_ADVISORY_LOCK_INT8,
@@ -171,8 +178,25 @@ static constexpr Oid reaching_out[] = {F_LO_CREATE,
                                        F_PG_EXPORT_SNAPSHOT};
 static_assert(std::is_sorted(std::begin(reaching_out), std::end(reaching_out)));
 
+// Statistics count what was read before policies sifted it; locks and prepared transactions are other sessions'.
+static bool IsStatistics(const char* name) {
+  return strncmp(name, "pg_stat_", 8) == 0 || strcmp(name, "pg_lock_status") == 0 ||
+         strcmp(name, "pg_prepared_xact") == 0;
+}
+
 bool ReachesOut(Oid function) {
-  return std::binary_search(std::begin(reaching_out), std::end(reaching_out), function);
+  // By function of the server: 0 not looked at yet, 1 no, 2 yes.
+  static uint8 verdicts[FirstNormalObjectId];
+  if (function >= FirstNormalObjectId) return false;
+  uint8& verdict = verdicts[function];
+  if (verdict == 0) {
+    const char* name = get_func_name(function);
+    verdict = std::binary_search(std::begin(reaching_out), std::end(reaching_out), function) ||
+                      (name != nullptr && IsStatistics(name))
+                  ? 2
+                  : 1;
+  }
+  return verdict == 2;
 }
 
 // A constant argument of a call, NULL for anything else.
@@ -182,12 +206,13 @@ static const Const* ConstantArgument(const FuncExpr* call, int number) {
   return reinterpret_cast<const Const*>(argument);
 }
 
-bool IsLastingSetConfig(const FuncExpr* call, StatementContext context) {
-  const Const* is_local = ConstantArgument(call, 2);
-  if (is_local != nullptr && DatumGetBool(is_local->constvalue)) return false;
+bool IsForbiddenSetConfig(const FuncExpr* call, StatementContext context) {
   const Const* name = ConstantArgument(call, 0);
-  return context != StatementContext::unbound || name == nullptr ||
-         !IsHarmlessSetting(TextDatumGetCString(name->constvalue));
+  if (name == nullptr) return true;
+  const char* setting = TextDatumGetCString(name->constvalue);
+  const Const* is_local = ConstantArgument(call, 2);
+  if (is_local != nullptr && DatumGetBool(is_local->constvalue)) return IsRevealing(setting);
+  return context != StatementContext::unbound || !IsHarmlessSetting(setting);
 }
 
 }  // namespace opsadmin

@@ -13,7 +13,8 @@ const char* RefusedStatement(const Node* statement, StatementContext context, bo
 // Tells whether a function of the server reaches beyond the transaction or into other sessions.
 bool ReachesOut(Oid function);
 
-// Tells whether the call of set_config() would outlive its transaction with more than a harmless setting.
-bool IsLastingSetConfig(const FuncExpr* call, StatementContext context);
+// Tells whether a call of set_config() would outlive its transaction with more than a harmless setting, would show
+// plans, or does not say what it sets.
+bool IsForbiddenSetConfig(const FuncExpr* call, StatementContext context);
 
 }  // namespace opsadmin

@@ -97,7 +97,7 @@ static Datum PermissionsOf(const TicketClaims& claims, bool* is_null) {
 OPSADMIN_FUNCTION(opsadmin_redeem_ticket) {
   TupleDesc row;
   if (get_call_result_type(fcinfo, nullptr, &row) != TYPEFUNC_COMPOSITE) elog(ERROR, "redeem_ticket() returns a row");
-  if (PG_ARGISNULL(0)) RefuseTicket("there is none");
+  if (PG_ARGISNULL(0) || PG_ARGISNULL(1)) RefuseTicket("there is none");
   const text* ticket = PG_GETARG_TEXT_PP(0);
   const char* audience = psprintf("opsadmin:%s", text_to_cstring(PG_GETARG_TEXT_PP(1)));
   TicketParts parts;

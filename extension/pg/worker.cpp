@@ -89,6 +89,9 @@ void InitializeWorkerMemory() {
     memset(sleepers, 0, sizeof(Sleepers));
     SpinLockInit(&sleepers->lock);
   }
+}
+
+void InitializeWorker() {
   RegisterXactCallback(WorkerXactCallback, nullptr);
 }
 

@@ -3,6 +3,7 @@
 
 namespace opsadmin {
 
+void InitializeWorker();
 void RequestWorkerMemory();
 void InitializeWorkerMemory();
 

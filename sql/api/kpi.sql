@@ -112,7 +112,8 @@ BEGIN
     own_tenant := opsadmin_private.tenant_id(tenant);
   END IF;
   RETURN QUERY
-    SELECT d::date, coalesce(sum(k.value), 0), coalesce(bool_and(k.final), false)
+    -- One tenant's NaN or infinity is its own figure, and not that of all.
+    SELECT d::date, coalesce(sum(k.value) FILTER (WHERE own_tenant IS NOT NULL OR k.value NOT IN ('NaN', 'Infinity', '-Infinity')), 0), coalesce(bool_and(k.final), false)
     FROM generate_series(first_day::timestamp, last_day::timestamp, interval '1 day') AS d
     LEFT JOIN opsadmin.daily_kpi k ON k.kpi = kpi_series.kpi AND k.day = d::date AND (own_tenant IS NULL OR k.tenant_id = own_tenant)
     GROUP BY d ORDER BY d;

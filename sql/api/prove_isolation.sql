@@ -53,9 +53,10 @@ BEGIN
         UNION ALL SELECT p.* FROM opsadmin_private.prove_keys(protection.relation, protection.protection, rows.own, rows.other, rows.own_row) AS p WHERE why IS NULL
         UNION ALL SELECT 'rows', 'not_run', why WHERE why IS NOT NULL) AS v;
       RAISE transaction_rollback;
-    EXCEPTION WHEN transaction_rollback THEN
+    EXCEPTION WHEN OTHERS THEN
+      -- One that cannot be looked at keeps nobody from the others.
       IF SQLSTATE <> '40000' THEN
-        RAISE;
+        found := jsonb_build_array(jsonb_build_array('rows', 'not_run', SQLSTATE || ': ' || SQLERRM));
       END IF;
     END;
     RETURN QUERY SELECT protection.name, v ->> 0, v ->> 1, v ->> 2 FROM jsonb_array_elements(found) AS v;

@@ -20,6 +20,8 @@ BEGIN
   FROM opsadmin.sign_in_event e
   WHERE (lower(e.email) = lower(sign_in.email) OR e.ip = sign_in.ip) AND e.outcome = 'invalid' AND e.created_at > now() - interval '15 minutes'
   INTO failures;
+  -- A rolled-back attempt leaves no row, but counts.
+  failures := greatest(failures, opsadmin_private.count_attempt(lower(email)) - 1);
   SELECT * INTO person FROM opsadmin.actor a
   WHERE lower(a.email) = lower(sign_in.email) AND a.disabled_at IS NULL
     AND EXISTS (SELECT FROM opsadmin.role_binding b WHERE b.actor_id = a.id AND b.site = site_name);
@@ -32,6 +34,7 @@ BEGIN
       '$argon2id$v=19$m=19456,t=2,p=1$b3BzYWRtaW5vcHNhZG1pbg$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'));
     IF correct AND person.password_hash IS NOT NULL THEN
       outcome := 'ok';
+      PERFORM opsadmin_private.forget_attempts(lower(email));
       session_token := opsadmin_private.random_token();
       expires_at := now() + interval '24 hours';
       INSERT INTO opsadmin.secret (hash, purpose, actor_id, site, ip, expires_at)

@@ -98,6 +98,16 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_rando
 COMMENT ON FUNCTION opsadmin_private.random_token IS '256 random bits in base64url';
 REVOKE ALL ON FUNCTION opsadmin_private.random_token FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION opsadmin_private.count_attempt(person text) RETURNS integer
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_count_attempt';
+COMMENT ON FUNCTION opsadmin_private.count_attempt IS 'Counts an attempt to sign in, also of a transaction that is rolled back; returns how many there were in this quarter of an hour';
+REVOKE ALL ON FUNCTION opsadmin_private.count_attempt FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.forget_attempts(person text) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_forget_attempts';
+COMMENT ON FUNCTION opsadmin_private.forget_attempts IS 'Forgets the attempts of a person who has signed in';
+REVOKE ALL ON FUNCTION opsadmin_private.forget_attempts FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION opsadmin_private.hash_password(password text) RETURNS text
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_hash_password';
 COMMENT ON FUNCTION opsadmin_private.hash_password IS 'The argon2id hash of a password; OA014 when it is too short or too long';

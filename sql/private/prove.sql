@@ -7,14 +7,14 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_rehearse';
 COMMENT ON FUNCTION opsadmin_private.rehearse IS 'Runs a statement as a site''s login would; must be called in a subtransaction that is rolled back';
 REVOKE ALL ON FUNCTION opsadmin_private.rehearse FROM PUBLIC;
 
--- Runs a statement as a partner of a tenant and takes it back. code is NULL when it ran, else the SQLSTATE. Without
--- permissions nothing is bound.
-CREATE OR REPLACE FUNCTION opsadmin_private.attempt(tenant opsadmin.tenant, permissions text[], statement text, shares_plan boolean DEFAULT false,
+-- Runs a statement as a partner of a tenant, or as internal staff, and takes it back. code is NULL when it ran, else the
+-- SQLSTATE. Without permissions nothing is bound.
+CREATE OR REPLACE FUNCTION opsadmin_private.attempt(tenant opsadmin.tenant, permissions text[], statement text, shares_plan boolean DEFAULT false, site text DEFAULT 'partner',
   OUT code text, OUT message text, OUT row_count bigint, OUT answer text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   SELECT r.row_count, r.answer INTO attempt.row_count, attempt.answer
-  FROM opsadmin_private.rehearse('partner', tenant.id, tenant.key, permissions, statement, shares_plan) AS r;
+  FROM opsadmin_private.rehearse(site, tenant.id, tenant.key, permissions, statement, shares_plan) AS r;
   RAISE transaction_rollback;
 EXCEPTION WHEN OTHERS THEN
   IF SQLSTATE <> '40000' THEN
@@ -24,7 +24,7 @@ EXCEPTION WHEN OTHERS THEN
   END IF;
 END
 $$;
-COMMENT ON FUNCTION opsadmin_private.attempt IS 'Runs a statement as a partner of a tenant, takes it back and tells what came of it';
+COMMENT ON FUNCTION opsadmin_private.attempt IS 'Runs a statement as a partner of a tenant or as internal staff, takes it back and tells what came of it';
 REVOKE ALL ON FUNCTION opsadmin_private.attempt FROM PUBLIC;
 
 -- What an attempt proves. expected: zero or one (the answer), none (no row changed), refused (an error that refuses),
@@ -86,6 +86,8 @@ BEGIN
       ('other sessions: pg_stat_activity', '{*}', 'SELECT query FROM pg_stat_activity', 'refused'),
       ('other sessions: pg_terminate_backend()', '{*}', 'SELECT pg_terminate_backend(pg_backend_pid())', 'refused'),
       ('other sessions: pg_export_snapshot()', '{*}', 'SELECT pg_export_snapshot()', 'refused'),
+      ('other sessions: pg_locks', '{*}', 'SELECT count(*) FROM pg_locks', 'refused'),
+      ('statistics: settings that show plans', '{*}', 'SET LOCAL debug_print_plan = on', 'refused'),
       ('code: DO', '{*}', 'DO $do$BEGIN END$do$', 'refused'),
       ('code: CREATE FUNCTION', '{*}', 'CREATE FUNCTION pg_temp.opsadmin_f() RETURNS integer LANGUAGE sql AS ''SELECT 1''', 'refused'),
       ('code: COPY TO PROGRAM', '{*}', 'COPY (SELECT 1) TO PROGRAM ''true''', 'refused'),
@@ -122,31 +124,47 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.prove_session IS 'Tries the attacks that need no table';
 REVOKE ALL ON FUNCTION opsadmin_private.prove_session FROM PUBLIC;
 
--- What the attacks on a table need of it: two tenants, a row of each, and how to copy one.
+-- The first column of the first row that a query on the company's tables answers. As internal staff: functions, views
+-- and types of the company must not run as the superuser who proves.
+CREATE OR REPLACE FUNCTION opsadmin_private.look(query text) RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  seen record;
+BEGIN
+  SELECT * INTO seen FROM opsadmin_private.attempt(NULL, '{*}', query, site => 'internal');
+  IF seen.code IS NOT NULL THEN
+    RAISE EXCEPTION USING ERRCODE = seen.code, MESSAGE = seen.message;
+  END IF;
+  RETURN seen.answer;
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.look IS 'What a query on the company''s tables answers to internal staff';
+REVOKE ALL ON FUNCTION opsadmin_private.look FROM PUBLIC;
+
+-- What the attacks on a table need of it: two tenants that have rows, and conditions that find a row of each.
 CREATE OR REPLACE FUNCTION opsadmin_private.proof_rows(target regclass, OUT own opsadmin.tenant, OUT other opsadmin.tenant, OUT own_row text, OUT other_row text, OUT other_values text[])
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   protection opsadmin.protected_table;
   keys record;
-  ids bigint[];
-  places text[];
+  found jsonb;
 BEGIN
   SELECT p.* INTO protection FROM opsadmin.protected_table p JOIN opsadmin.target t ON t.id = p.target_id WHERE t.relation = target;
   SELECT * INTO keys FROM opsadmin_private.key_columns(target);
-  EXECUTE format(
-    'SELECT array_agg(found.id), array_agg(found.place) FROM (SELECT t.id, p.place FROM opsadmin.tenant t CROSS JOIN LATERAL ('
-    ' SELECT ARRAY[%1$s]::text AS place FROM %2$s AS target WHERE target.%3$I = opsadmin_private.key_of_type(coalesce(t.key, t.id::text), %4$L)::%4$s LIMIT 1) AS p'
-    ' ORDER BY t.id LIMIT 2) AS found',
-    (SELECT string_agg(format('target.%I::text', n), ', ' ORDER BY o) FROM unnest(keys.names) WITH ORDINALITY AS k (n, o)),
-    opsadmin_private.qualified_name(target), protection.tenant_column, protection.tenant_type)
-  INTO ids, places;
-  SELECT t.* INTO own FROM opsadmin.tenant t WHERE t.id = ids[1];
-  SELECT t.* INTO other FROM opsadmin.tenant t WHERE t.id = ids[2];
-  IF cardinality(ids) >= 1 THEN
-    own_row := opsadmin_private.key_row(keys.names, keys.types) || ' = ' || opsadmin_private.key_row(keys.names, keys.types, places[1]::text[]);
+  found := opsadmin_private.look(format(
+    'SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(''id'', f.id, ''key'', f.key)) FROM (SELECT t.id, p.key FROM pg_catalog.jsonb_to_recordset(%1$L) AS t(id bigint, tenant %2$s)'
+    ' CROSS JOIN LATERAL (SELECT ARRAY[%3$s] AS key FROM %4$s AS target WHERE target.%5$I = t.tenant LIMIT 1) AS p ORDER BY t.id LIMIT 2) AS f',
+    (SELECT jsonb_agg(jsonb_build_object('id', t.id, 'tenant', k.tenant)) FROM opsadmin.tenant t, LATERAL opsadmin_private.key_of_type(coalesce(t.key, t.id::text), protection.tenant_type) AS k(tenant)
+     WHERE k.tenant IS NOT NULL),
+    protection.tenant_type, (SELECT string_agg(format('target.%I::text', n), ', ' ORDER BY o) FROM unnest(keys.names) WITH ORDINALITY AS k (n, o)),
+    opsadmin_private.qualified_name(target), protection.tenant_column))::jsonb;
+  SELECT t.* INTO own FROM opsadmin.tenant t WHERE t.id = (found -> 0 ->> 'id')::bigint;
+  SELECT t.* INTO other FROM opsadmin.tenant t WHERE t.id = (found -> 1 ->> 'id')::bigint;
+  IF found -> 0 IS NOT NULL THEN
+    own_row := opsadmin_private.key_row(keys.names, keys.types) || ' = ' || opsadmin_private.key_row(keys.names, keys.types, ARRAY(SELECT jsonb_array_elements_text(found -> 0 -> 'key')));
   END IF;
-  IF cardinality(ids) = 2 THEN
-    other_values := places[2]::text[];
+  IF found -> 1 IS NOT NULL THEN
+    other_values := ARRAY(SELECT jsonb_array_elements_text(found -> 1 -> 'key'));
     other_row := opsadmin_private.key_row(keys.names, keys.types) || ' = ' || opsadmin_private.key_row(keys.names, keys.types, other_values);
   END IF;
 END
@@ -165,8 +183,8 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.copy_of_row IS 'The SELECT of a row with other values in some columns, and its column list';
 REVOKE ALL ON FUNCTION opsadmin_private.copy_of_row FROM PUBLIC;
 
--- Adds a canary to a table in which one tenant alone has rows: a copy of its row under a new key, for another tenant.
--- Returns why it could not, NULL when it did.
+-- Adds a canary to a table in which one tenant alone has rows: a copy of its row under a new key, for another tenant. It is
+-- put in by the table's owner, whose constraints and defaults are the owner's code. Returns why it could not, NULL when it did.
 CREATE OR REPLACE FUNCTION opsadmin_private.plant_canary(target regclass, protection opsadmin.protected_table, own opsadmin.tenant, own_row text, skip_triggers boolean) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -182,14 +200,15 @@ BEGIN
   END IF;
   SELECT * INTO keys FROM opsadmin_private.key_columns(target);
   SELECT jsonb_object_agg(k.column_name, CASE
-      WHEN k.type_name IN ('smallint', 'integer', 'bigint') THEN format('(SELECT max(%I) + 1 FROM %s)', k.column_name, opsadmin_private.qualified_name(target))
-      WHEN k.type_name = 'uuid' THEN 'gen_random_uuid()'
+      WHEN k.type_name IN ('smallint', 'integer', 'bigint') THEN format('(SELECT pg_catalog.max(%I) + 1 FROM %s)', k.column_name, opsadmin_private.qualified_name(target))
+      WHEN k.type_name = 'uuid' THEN 'pg_catalog.gen_random_uuid()'
       ELSE format('%L', 'canary ' || left(opsadmin_private.random_token(), 8)) END) INTO replaced
   FROM unnest(keys.names, keys.types) AS k (column_name, type_name) WHERE k.column_name <> protection.tenant_column;
   SELECT * INTO copied FROM opsadmin_private.copy_of_row(target, own_row, coalesce(replaced, '{}') || jsonb_build_object(protection.tenant_column, format('%L::%s', canary_key, protection.tenant_type)));
   BEGIN
     PERFORM set_config('session_replication_role', CASE WHEN skip_triggers THEN 'replica' ELSE 'origin' END, true);
-    EXECUTE format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE %s', opsadmin_private.qualified_name(target), copied.columns, copied.query);
+    PERFORM opsadmin_private.execute_as((SELECT c.relowner FROM pg_class c WHERE c.oid = target),
+      format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE %s', opsadmin_private.qualified_name(target), copied.columns, copied.query));
     PERFORM set_config('session_replication_role', 'origin', true);
   EXCEPTION WHEN OTHERS THEN
     RETURN 'the canary cannot be planted: ' || SQLERRM;

@@ -39,6 +39,7 @@ BEGIN
       ('leaky operator: division', '{*}', format('SELECT count(*) FROM %s AS target WHERE 1 / CASE WHEN %s THEN 0 ELSE 1 END = 1', name, theirs), 'silent'),
       ('leaky operator: cast', '{*}', format('SELECT count(*) FROM %s AS target WHERE CASE WHEN %s THEN target.%s::text || ''x'' ELSE ''0'' END::numeric = 0', name, theirs, tenant), 'silent'),
       ('statistics: pg_stats', '{*}', format('SELECT count(*) FROM pg_stats WHERE format(''%%I.%%I'', schemaname, tablename) = %L', name), 'zero'),
+      ('statistics: counters', '{*}', format('SELECT pg_stat_get_xact_tuples_returned(%L::regclass)', name), 'refused'),
       ('EXPLAIN', '{*}', format('EXPLAIN SELECT * FROM %s', name), 'refused'),
       ('INSERT for the other tenant', '{*}', format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE %s', name, moved.columns, moved.query), 'refused'),
       ('UPDATE that moves a row', '{*}', format('UPDATE %s AS target SET %s = %s WHERE %s', name, tenant, other_key, own_row), 'refused'),
@@ -78,6 +79,7 @@ DECLARE
   reference record;
   unique_index record;
   copied record;
+  found jsonb;
   found_values text[];
   crossing bigint;
 BEGIN
@@ -90,11 +92,12 @@ BEGIN
     WHERE c.conrelid = target AND c.contype = 'f' AND c.conparentid = 0 ORDER BY c.conname
   LOOP
     -- A row of the other tenant whose key the own tenant does not have.
-    EXECUTE format('SELECT ARRAY[%s] FROM %s AS target WHERE target.%I = %L::%s AND NOT EXISTS (SELECT FROM %2$s AS mine WHERE mine.%3$I = %6$L::%5$s%7$s) LIMIT 1',
+    found := opsadmin_private.look(format('SELECT pg_catalog.jsonb_build_array(%s) FROM %s AS target WHERE target.%I = %L::%s AND NOT EXISTS (SELECT FROM %2$s AS mine WHERE mine.%3$I = %6$L::%5$s%7$s) LIMIT 1',
       (SELECT string_agg(format('target.%I::text', r), ', ' ORDER BY o) FROM unnest(reference.referenced_columns) WITH ORDINALITY AS k (r, o)), opsadmin_private.qualified_name(reference.referenced), reference.referenced_tenant,
       opsadmin_private.key_of_type(coalesce(other.key, other.id::text), reference.referenced_type), reference.referenced_type,
       opsadmin_private.key_of_type(coalesce(own.key, own.id::text), reference.referenced_type),
-      (SELECT string_agg(format(' AND mine.%1$I = target.%1$I', r), '') FROM unnest(reference.referenced_columns) AS r WHERE r <> reference.referenced_tenant)) INTO found_values;
+      (SELECT string_agg(format(' AND mine.%1$I = target.%1$I', r), '') FROM unnest(reference.referenced_columns) AS r WHERE r <> reference.referenced_tenant)))::jsonb;
+    found_values := CASE WHEN found IS NOT NULL THEN ARRAY(SELECT jsonb_array_elements_text(found)) END;
     IF found_values IS NULL THEN
       RETURN QUERY VALUES ('foreign key ' || reference.conname, 'not_run', format('the other tenant has no row in %s', reference.referenced));
       CONTINUE;
@@ -114,8 +117,9 @@ BEGIN
     ORDER BY i.indexrelid::regclass::text
   LOOP
     CONTINUE WHEN protection.tenant_column = ANY (unique_index.columns);
-    EXECUTE format('SELECT ARRAY[%s] FROM %s AS target WHERE target.%I = %L::%s LIMIT 1', (SELECT string_agg(format('quote_nullable(target.%I)', c), ', ') FROM unnest(unique_index.columns) AS c),
-                   name, protection.tenant_column, other_key, protection.tenant_type) INTO found_values;
+    found := opsadmin_private.look(format('SELECT pg_catalog.jsonb_build_array(%s) FROM %s AS target WHERE target.%I = %L::%s LIMIT 1', (SELECT string_agg(format('pg_catalog.quote_nullable(target.%I)', c), ', ') FROM unnest(unique_index.columns) AS c),
+                   name, protection.tenant_column, other_key, protection.tenant_type))::jsonb;
+    found_values := ARRAY(SELECT jsonb_array_elements_text(found));
     SELECT * INTO copied FROM opsadmin_private.copy_of_row(target, own_row, (SELECT jsonb_object_agg(k.c, k.v) FROM unnest(unique_index.columns, found_values) AS k (c, v)));
     RETURN QUERY SELECT 'oracle: unique index ' || unique_index.index_name, t.verdict, t.detail
     FROM opsadmin_private.try(own, '{*}', format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE %s', name, copied.columns, copied.query), 'oracle') AS t;
@@ -133,18 +137,19 @@ DECLARE
   own_key text := format('%L::%s', opsadmin_private.key_of_type(coalesce(own.key, own.id::text), protection.tenant_type), protection.tenant_type);
   path record;
   tried record;
-  every bigint;
+  nobody opsadmin.tenant;
 BEGIN
+  nobody.id := 2147483647;
+  nobody.key := CASE protection.tenant_type WHEN 'uuid' THEN gen_random_uuid()::text WHEN 'text' THEN gen_random_uuid()::text END;
   RETURN QUERY
     SELECT 'row-level security', CASE WHEN c.relrowsecurity AND c.relforcerowsecurity THEN 'held' ELSE 'broken' END,
            CASE WHEN NOT c.relrowsecurity THEN 'it is off' WHEN NOT c.relforcerowsecurity THEN 'it does not hold the owner' ELSE 'on and forced' END
     FROM pg_class c WHERE c.oid = target;
   RETURN QUERY
-    SELECT 'policy ' || own_policy.name, CASE WHEN p.oid IS NULL THEN 'broken' ELSE 'held' END, CASE WHEN p.oid IS NULL THEN 'it is missing' ELSE 'it stands' END
+    SELECT 'policy ' || own_policy.name, CASE WHEN f.relation IS NULL THEN 'held' ELSE 'broken' END,
+           CASE WHEN f.relation IS NULL THEN 'it stands as protect() makes it' WHEN f.missing THEN 'it is missing' ELSE 'it was changed' END
     FROM unnest('{opsadmin_partner,opsadmin_partner_floor}'::name[]) AS own_policy (name)
-    LEFT JOIN pg_policy p ON p.polrelid = target AND p.polname = own_policy.name AND p.polcmd = '*' AND p.polpermissive = (own_policy.name = 'opsadmin_partner')
-      AND regexp_replace(pg_get_expr(p.polqual, p.polrelid), '[()]', '', 'g') ~ '^\S+ = opsadmin\.current_tenant_key_'
-      AND pg_get_expr(p.polwithcheck, p.polrelid) = pg_get_expr(p.polqual, p.polrelid);
+    LEFT JOIN opsadmin_private.policy_faults() AS f ON f.relation = target AND f.policy = own_policy.name;
   RETURN QUERY
     SELECT 'policy ' || p.polname, 'residual', 'it lets partners in by another condition; the floor alone holds it'
     FROM pg_policy p
@@ -183,10 +188,10 @@ BEGIN
       RETURN QUERY SELECT 'view ' || path.relation, t.verdict, t.detail
       FROM opsadmin_private.try(own, '{*}', format('SELECT count(*) FROM %s AS target WHERE target.%I IS DISTINCT FROM %s', opsadmin_private.qualified_name(path.relation), protection.tenant_column, own_key), 'zero') AS t;
     ELSE
-      EXECUTE format('SELECT count(*) FROM %s', opsadmin_private.qualified_name(path.relation)) INTO every;
-      SELECT * INTO tried FROM opsadmin_private.attempt(own, '{*}', format('SELECT count(*) FROM %s', opsadmin_private.qualified_name(path.relation)));
-      RETURN QUERY VALUES ('view ' || path.relation, CASE WHEN tried.code IS NOT NULL THEN 'held' WHEN every = 0 THEN 'not_run' WHEN tried.answer::bigint = every THEN 'broken' ELSE 'residual' END,
-        coalesce(tried.code || ': ' || tried.message, CASE WHEN every = 0 THEN 'it has no rows' ELSE format('without a tenant column: %s of %s rows', tried.answer, every) END));
+      -- Without a tenant column its rows are counted by a tenant that has none.
+      SELECT * INTO tried FROM opsadmin_private.attempt(nobody, '{*}', format('SELECT count(*) FROM %s', opsadmin_private.qualified_name(path.relation)));
+      RETURN QUERY VALUES ('view ' || path.relation, CASE WHEN tried.code IS NOT NULL OR tried.answer = '0' THEN 'held' ELSE 'broken' END,
+        coalesce(tried.code || ': ' || tried.message, format('a tenant that has no row anywhere sees %s rows', tried.answer)));
     END IF;
   END LOOP;
 

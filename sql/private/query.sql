@@ -274,13 +274,15 @@ COMMENT ON FUNCTION opsadmin_private.page_size IS 'A page size between 1 and 100
 REVOKE ALL ON FUNCTION opsadmin_private.page_size FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin_private.page_size TO opsadmin_internal, opsadmin_partner;
 
--- The members of an object, with texts for numbers: a browser would round them and drop their last zeros.
+-- The members of an object, with texts for numbers, which a browser would round, and with long texts cut: a single value
+-- must not keep everybody from a page.
 CREATE OR REPLACE FUNCTION opsadmin_private.numbers_as_text(members jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT jsonb_object_agg(m.key, CASE jsonb_typeof(m.value) WHEN 'number' THEN to_jsonb(m.value #>> '{}') ELSE m.value END)
+  SELECT jsonb_object_agg(m.key, CASE WHEN jsonb_typeof(m.value) = 'number' THEN to_jsonb(m.value #>> '{}')
+                                       WHEN pg_column_size(m.value) > 4000 THEN to_jsonb(left(m.value #>> '{}', 1000) || '…') ELSE m.value END)
   FROM jsonb_each($1) AS m
 $$;
-COMMENT ON FUNCTION opsadmin_private.numbers_as_text IS 'The members of an object, with texts for numbers';
+COMMENT ON FUNCTION opsadmin_private.numbers_as_text IS 'The members of an object, with texts for numbers and long values cut';
 REVOKE ALL ON FUNCTION opsadmin_private.numbers_as_text FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin_private.numbers_as_text TO opsadmin_internal, opsadmin_partner;
 
@@ -330,7 +332,11 @@ BEGIN
                   sort_name, key_column.column_name, comparison, key_value, sort_value, CASE WHEN nullable THEN format(' OR target.%I IS NULL', sort_name) END) END;
   END IF;
 
-  SELECT string_agg(format(CASE WHEN c.type_name IN ('bigint', 'numeric') THEN 'target.%1$I::text AS %1$I' ELSE 'target.%1$I' END, c.column_name), ', ' ORDER BY c.ordinal)
+  -- A list shows the beginning of a long text: a single value must not keep everybody from the page.
+  SELECT string_agg(format(CASE WHEN c.type_name IN ('bigint', 'numeric') THEN 'target.%1$I::text AS %1$I'
+                                WHEN c.type_name IN ('text', 'character varying') AND c.column_name <> key_column.column_name
+                                THEN 'CASE WHEN pg_catalog.octet_length(target.%1$I) <= 4000 THEN target.%1$I ELSE pg_catalog.left(target.%1$I, 1000) || ''…'' END AS %1$I'
+                                ELSE 'target.%1$I' END, c.column_name), ', ' ORDER BY c.ordinal)
   INTO members FROM opsadmin.resource_column c WHERE c.resource_name = resource AND (c.listed OR c.column_name = key_column.column_name);
 
   -- ORDER BY … DESC NULLS LAST fits no index, and a NOT NULL column has no use for it.

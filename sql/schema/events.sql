@@ -14,5 +14,6 @@ CREATE EVENT TRIGGER opsadmin_guard ON ddl_command_start
 COMMENT ON EVENT TRIGGER opsadmin_guard IS 'opsadmin judges changes that take a protection away, and closes the tables before it is dropped';
 
 -- Also for sessions that apply what another server sends.
+ALTER EVENT TRIGGER opsadmin_table_dropped ENABLE ALWAYS;
 ALTER EVENT TRIGGER opsadmin_new_child ENABLE ALWAYS;
 ALTER EVENT TRIGGER opsadmin_guard ENABLE ALWAYS;

@@ -1,5 +1,5 @@
 -- KPIs: definitions, values equal to a recomputation, days of the tenant's own zone, final days, and reading them.
-SELECT plan(74);
+SELECT plan(76);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -120,6 +120,17 @@ ALTER TABLE regress_shop.visit RENAME seen_at TO at;
 DELETE FROM opsadmin.daily_kpi;
 SELECT opsadmin.refresh_kpi(first_day => '2026-03-08', last_day => '2026-03-10') \g /dev/null
 SELECT is(failure($$SELECT opsadmin.kpi_series('orders', '2026-03-08', '2026-03-10')$$), 'OA001', 'without a context');
+BEGIN;
+UPDATE opsadmin.daily_kpi SET value = 7 WHERE kpi = 'orders' AND day = '2026-03-09';
+UPDATE opsadmin.daily_kpi SET value = 'NaN' WHERE kpi = 'orders' AND day = '2026-03-09' AND tenant_id = 3;
+SELECT opsadmin_private.bind_actor('internal', NULL, NULL, '{*}') \g /dev/null
+SELECT is(value, 7::numeric * (SELECT count(*) - 1 FROM opsadmin.tenant), 'one tenant''s NaN is not that of all') FROM opsadmin.kpi_series('orders', '2026-03-09', '2026-03-09');
+ROLLBACK;
+BEGIN;
+UPDATE opsadmin.daily_kpi SET value = 'NaN' WHERE kpi = 'orders' AND day = '2026-03-09' AND tenant_id = 3;
+SELECT opsadmin.begin_as(tenant => 'utc') \g /dev/null
+SELECT is(value, 'NaN'::numeric, 'but its own') FROM opsadmin.kpi_series('orders', '2026-03-09', '2026-03-09');
+ROLLBACK;
 BEGIN;
 SELECT opsadmin.begin_as('lee@example.com') \g /dev/null
 SELECT is(failure(statement), 'OA403', 'without the permission: ' || statement) FROM unnest(ARRAY['SELECT opsadmin.kpi_series(''orders'', ''2026-03-08'', ''2026-03-10'')', 'SELECT opsadmin.kpi_report()']) AS statement;

@@ -1,6 +1,6 @@
 -- prove_isolation(): it holds on a shop that is set up well, leaves nothing behind, and catches each fault that is planted.
 -- needs: operated-shop
-SELECT plan(71);
+SELECT plan(78);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -70,6 +70,21 @@ SELECT is(caught('ALTER ROLE opsadmin_partner_login BYPASSRLS', 'session', 'attr
 SELECT is(caught('GRANT EXECUTE ON FUNCTION opsadmin_private.bind_context TO opsadmin_partner; GRANT USAGE ON SCHEMA opsadmin_private TO opsadmin_partner', 'session', 'forged context: bind_context()'), 'held', 'a context cannot be bound twice even by the function itself');
 SELECT is(caught('DROP POLICY partner ON opsadmin.tenant; CREATE POLICY partner ON opsadmin.tenant TO opsadmin_partner USING (true)', 'session', 'own tables: tenants'), 'broken', 'a policy of opsadmin''s own');
 
+-- What runs without a refusal is never taken for one, also without a context.
+SELECT is((SELECT verdict FROM opsadmin_private.try((SELECT t FROM opsadmin.tenant t LIMIT 1), NULL, 'SELECT count(*) FROM pg_class', 'refused')), 'broken', 'a statement that may run unbound is no refusal');
+
+-- Code of the company does not run as the superuser who proves.
+CREATE FUNCTION shop.is_watched() RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    IF (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        RAISE EXCEPTION 'run by a superuser' USING ERRCODE = 'XXSUP';
+    END IF;
+    RETURN true;
+END
+$$;
+SELECT is(caught('CREATE VIEW shop.names WITH (security_invoker) AS SELECT name FROM shop.product WHERE shop.is_watched(); ALTER VIEW shop.names OWNER TO shop_app; GRANT SELECT ON shop.names TO opsadmin_partner', 'shop.product', 'view shop.names'), 'held', 'a view whose function watches who calls');
+SELECT is(caught('DROP POLICY opsadmin_partner_floor ON shop.product; CREATE POLICY opsadmin_partner_floor ON shop.product AS RESTRICTIVE TO opsadmin_partner USING (tenant_id = opsadmin.current_tenant_key_int8() OR true)', 'shop.product', 'policy opsadmin_partner_floor'), 'broken', 'a floor with OR true');
+
 -- A table in which one tenant alone has rows.
 CREATE TABLE shop.lonely (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), tenant_id bigint NOT NULL, shop_id bigint REFERENCES shop.shop);
 CREATE INDEX ON shop.lonely (tenant_id);
@@ -80,6 +95,12 @@ SELECT results_eq($$SELECT verdict, detail FROM opsadmin.prove_isolation('shop.l
 SELECT is(count(*) FILTER (WHERE p.verdict = 'held') > 30 AND count(*) FILTER (WHERE p.verdict IN ('broken', 'not_run')) = 0, true, 'plant => true copies its row for another') FROM opsadmin.prove_isolation('shop.lonely', plant => true, skip_triggers => true) AS p;
 SELECT is(count(*), 1::bigint, 'and takes it back') FROM shop.lonely;
 SELECT results_eq($$SELECT verdict, detail LIKE 'the canary cannot be planted: %foreign key%' FROM opsadmin.prove_isolation('shop.lonely', plant => true, skip_triggers => false) WHERE vector = 'rows'$$, $$VALUES ('not_run', true)$$, 'under its foreign keys the copy does not fit');
+ALTER TABLE shop.lonely OWNER TO shop_app;
+SELECT opsadmin.unprotect('shop.lonely'), opsadmin.protect('shop.lonely', trusted_roles => '{shop_app}') \g /dev/null
+SET check_function_bodies = off;
+CREATE FUNCTION shop.watches(anyelement) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN RETURN current_user = 'shop_app' OR current_user LIKE 'opsadmin%'; END$$;
+ALTER TABLE shop.lonely ADD CONSTRAINT watched CHECK (shop.watches(tenant_id)) NOT VALID;
+SELECT is(count(*) FILTER (WHERE p.verdict = 'held') > 30, true, 'a canary is planted by the table''s owner, whose constraints it meets') FROM opsadmin.prove_isolation('shop.lonely', plant => true, skip_triggers => true) AS p;
 CREATE FUNCTION shop.nothing() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NEW; END$$;
 CREATE TRIGGER noisy BEFORE INSERT ON shop.lonely FOR EACH ROW EXECUTE FUNCTION shop.nothing();
 SELECT throws_ok($$SELECT opsadmin.prove_isolation('shop.lonely', plant => true)$$, 'OA420', NULL, 'the company''s triggers are named first');
@@ -92,5 +113,14 @@ GRANT EXECUTE ON FUNCTION opsadmin.prove_isolation TO shop_app;
 GRANT USAGE ON SCHEMA opsadmin TO shop_app;
 SELECT is(failure_as('shop_app', 'SELECT opsadmin.prove_isolation()'), '42501', 'not even who was granted it');
 SELECT throws_ok($$SELECT opsadmin_private.rehearse('partner', 1, NULL, '{*}', 'SELECT 1', false)$$, 'XX000', NULL, 'a rehearsal is not run but to be rolled back');
+
+SELECT throws_ok($$SELECT opsadmin_private.rehearse(NULL, 1, NULL, '{*}', 'SELECT 1', false)$$, 'XX000', NULL, 'nor without a site');
+
+-- A table that was dropped where no event trigger was told keeps nobody from the others.
+CREATE TABLE shop.lost (id int PRIMARY KEY, tenant_id bigint NOT NULL);
+SELECT opsadmin.protect('shop.lost'), 'shop.lost'::regclass::oid AS lost \gset
+UPDATE opsadmin.target SET relation = 999999 WHERE relation = :lost;
+SELECT is(opsadmin_private.resource_of(999999), NULL, 'a registry row without a table is none');
+SELECT is(verdict, 'not_run', 'and is said to be') FROM opsadmin.prove_isolation() WHERE object = 'shop.lost';
 
 SELECT * FROM finish();

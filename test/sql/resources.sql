@@ -1,5 +1,5 @@
 -- Resources: expose(), lists page by page, filters, searches, counts; nothing of a request becomes SQL.
-SELECT plan(264);
+SELECT plan(266);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -64,6 +64,11 @@ SELECT is(opsadmin.list_rows('item', '{"column":"id","op":"=","value":"2"}')::js
           '{"rows":[{"id":"2","name":"Item 2","price":"3.00","stock":2,"ratio":0.5,"is_public":true,"made_on":"2026-01-03","made_at":"2026-01-01T14:00:00.123456+00:00","ref":"00000000-0000-4000-8000-000000000002",
             "attributes":{"n":2},"code":"C-02","tag":"t2  ","colour":"red"}],"next":null,"prev":null,"count":{"value":null,"kind":"none"}}', 'a row: bigint and numeric as text, no column that is not listed');
 SELECT is(jsonb_array_length(opsadmin.list_rows('item')::jsonb -> 'rows'), 50, 'a page has 50 rows');
+SAVEPOINT long_text;
+UPDATE regress_shop.item SET name = CASE id WHEN 2 THEN repeat('é', 5000000) ELSE repeat('x', 4000) END WHERE id IN (2, 3);
+SELECT is(opsadmin.list_rows('item', '{"column":"id","op":"=","value":"2"}')::jsonb #>> '{rows,0,name}', repeat('é', 1000) || '…', 'of a text without end a page shows the beginning');
+SELECT is(length(opsadmin.list_rows('item', '{"column":"id","op":"=","value":"3"}')::jsonb #>> '{rows,0,name}'), 4000, 'of one that fits all of it');
+ROLLBACK TO long_text;
 SELECT is(jsonb_array_length(opsadmin.list_rows('item', page_size => 1)::jsonb -> 'rows'), 1, 'or as many as are asked for');
 SELECT is(failure(format('SELECT opsadmin.list_rows(''item'', page_size => %s)', n)), 'OA420 /page_size', 'not ' || n) FROM unnest(ARRAY[0, -1, 101]) AS n;
 SELECT is(opsadmin.list_rows('item', page_size => NULL) #>> '{rows,0,id}', '60', 'the newest key first');

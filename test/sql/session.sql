@@ -1,5 +1,5 @@
 -- What the gateway calls, as its logins: signing in and out, sessions, invitations, requests, the choice of a tenant.
-SELECT plan(109);
+SELECT plan(112);
 \ir include/failure.psql
 
 SELECT opsadmin.create_tenant('acme', 'Acme', 'Asia/Seoul', id => 11), opsadmin.create_tenant('globex', 'Globex', id => 12), opsadmin.create_tenant('hooli', 'Hooli', id => 13) \g /dev/null
@@ -206,6 +206,26 @@ DELETE FROM opsadmin.sign_in_event;
 INSERT INTO opsadmin.sign_in_event (email, site, ip, outcome) SELECT n || '@example.com', 'partner', inet '203.0.113.7', 'invalid' FROM generate_series(1, 50) AS n;
 SELECT is(answer_at('opsadmin_partner_login', $$SELECT outcome FROM opsadmin.sign_in('lee@example.com', 'the new password', '203.0.113.7')$$), 'throttled', 'a machine that tries many actors is stopped');
 SELECT is(answer_at('opsadmin_partner_login', $$SELECT outcome FROM opsadmin.sign_in('lee@example.com', 'the new password', '203.0.113.8')$$), 'ok', 'others are not');
+
+DELETE FROM opsadmin.sign_in_event;
+CREATE FUNCTION guess(times int) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    outcome text;
+BEGIN
+    FOR n IN 1 .. times LOOP
+        BEGIN
+            outcome := answer_at('opsadmin_partner_login', $q$SELECT outcome FROM opsadmin.sign_in('guessed@example.com', 'wrong', '203.0.113.77')$q$);
+            RAISE transaction_rollback;
+        EXCEPTION WHEN transaction_rollback THEN
+            NULL;
+        END;
+    END LOOP;
+    RETURN outcome;
+END
+$$;
+SELECT is(guess(50), 'invalid', 'fifty guesses that are rolled back leave no row');
+SELECT is(guess(1), 'throttled', 'but are counted');
+SELECT is(count(*), 0::bigint, 'in no table') FROM opsadmin.sign_in_event;
 
 -- Passwords and signatures.
 SELECT is(opsadmin_private.verify_password(password, opsadmin_private.hash_password(password)), true, 'a password of ' || octet_length(password) || ' bytes')

@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use File::Temp;
+use IO::Socket::UNIX;
 use Test::More;
 use OpsadminCluster;
 
@@ -31,6 +32,8 @@ CREATE FUNCTION shop.log_product() RETURNS trigger LANGUAGE plpgsql SECURITY DEF
 BEGIN INSERT INTO shop.product_log (tenant_id, product_id) VALUES (NEW.tenant_id, NEW.id); RETURN NULL; END$$;
 CREATE CONSTRAINT TRIGGER log_product AFTER UPDATE ON shop.product DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION shop.log_product();
 CREATE PROCEDURE shop.commit_twice() LANGUAGE plpgsql AS $$BEGIN PERFORM count(*) FROM shop.product; COMMIT; PERFORM count(*) FROM shop.product; END$$;
+CREATE PROCEDURE shop.take(text) LANGUAGE plpgsql AS $$BEGIN END$$;
+CREATE FUNCTION shop.inlined() RETURNS int LANGUAGE sql AS 'SELECT 42';
 CREATE VIEW shop.owners_view AS SELECT * FROM shop.product;
 RESET ROLE;
 SET client_min_messages = error;
@@ -133,13 +136,13 @@ expect($_, %both) for
     q{SELECT set_config('work_mem', '1MB', true)}, 'RESET work_mem', 'RESET ALL', 'RESET ROLE', 'DISCARD ALL', 'DISCARD PLANS', 'DEALLOCATE ALL', 'CLOSE ALL', 'UNLISTEN *', 'SELECT pg_advisory_unlock_all()', 'SET SESSION AUTHORIZATION DEFAULT; RESET ALL; CLOSE ALL; UNLISTEN *; SELECT pg_advisory_unlock_all()',
     q{SELECT outcome FROM opsadmin.sign_in('x', 'y')}, q{SELECT opsadmin.sign_out('x')}, q{SELECT opsadmin.touch_session('x')};
 expect($_, %nobody) for
-    'SELECT opsadmin.me()', 'SELECT opsadmin.list_jobs()', 'SELECT opsadmin.current_tenant()', 'SELECT * FROM opsadmin.tenant', 'SELECT * FROM opsadmin.audit_log', 'SELECT shop.forty_two()', 'SELECT 1 WHERE shop.forty_two() = 42', 'SELECT * FROM shop.forty_two()',
-    'PREPARE p AS SELECT 1', 'LISTEN x', q{NOTIFY x, 'y'}, 'CREATE TEMP TABLE t (id int)', 'CREATE TEMP TABLE t AS SELECT 1', 'SELECT 1 AS a INTO TEMP t', 'DO $$BEGIN END$$', 'EXPLAIN SELECT 1', 'COPY (SELECT 1) TO STDOUT',
+    'SELECT opsadmin.me()', 'SELECT opsadmin.list_jobs()', 'SELECT opsadmin.current_tenant()', 'SELECT * FROM opsadmin.tenant', 'SELECT * FROM opsadmin.audit_log', 'SELECT shop.forty_two()', 'SELECT shop.inlined()', 'SELECT 1 WHERE shop.forty_two() = 42', 'SELECT * FROM shop.forty_two()',
+    'PREPARE p AS SELECT 1', 'LISTEN x', q{NOTIFY x, 'y'}, q{SELECT pg_notify('x', 'y')}, 'CREATE TEMP TABLE t (id int)', 'CREATE TEMP TABLE t AS SELECT 1', 'SELECT 1 AS a INTO TEMP t', 'DO $$BEGIN END$$', 'EXPLAIN SELECT 1', 'COPY (SELECT 1) TO STDOUT',
     'BEGIN; DECLARE c CURSOR FOR SELECT 1', 'SET work_mem = 1024', 'SET ROLE opsadmin_partner', 'LOCK TABLE shop.product', 'TRUNCATE shop.product', 'CALL shop.commit_twice()', 'ALTER ROLE CURRENT_USER SET work_mem = 1024',
     q{ALTER ROLE CURRENT_USER PASSWORD 'x'}, 'VACUUM shop.product', 'ANALYZE', 'CHECKPOINT', 'CREATE SCHEMA x', 'BEGIN; SELECT 1; PREPARE TRANSACTION $$x$$', q{COMMIT PREPARED 'x'}, 'SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY', 'REINDEX TABLE shop.product', 'REFRESH MATERIALIZED VIEW shop.owners_view',
     'COMMENT ON TABLE shop.product IS $$x$$', 'SECURITY LABEL ON TABLE shop.product IS $$x$$', 'GRANT opsadmin_partner TO PUBLIC', 'REASSIGN OWNED BY CURRENT_USER TO shop_app', 'DROP OWNED BY CURRENT_USER', 'IMPORT FOREIGN SCHEMA a FROM SERVER b INTO c', 'LOAD $$auto_explain$$';
 expect($_, partner => 'OA005', internal => 'OA005') for
-    'SELECT lo_creat(-1)', 'SELECT lo_get(1)', 'SELECT pg_terminate_backend(1)', 'SELECT * FROM pg_stat_activity', 'SELECT pg_advisory_lock(1)', 'SELECT pg_export_snapshot()', q{SELECT pg_logical_emit_message(true, 'a', 'b')}, q{SELECT set_config('work_mem', '1MB', false)};
+    'SELECT lo_creat(-1)', 'SELECT lo_get(1)', 'SELECT pg_terminate_backend(1)', 'SELECT * FROM pg_stat_activity', 'SELECT * FROM pg_stat_user_tables', 'SELECT * FROM pg_stat_database', 'SELECT pg_stat_get_xact_tuples_returned(1)', 'SELECT * FROM pg_locks', 'SELECT setseed(0.5)', 'SELECT pg_advisory_lock(1)', 'SELECT pg_export_snapshot()', q{SELECT pg_logical_emit_message(true, 'a', 'b')}, q{SELECT set_config('work_mem', '1MB', false)};
 
 # --- In a partner's transaction ---------------------------------------------------------------------
 
@@ -148,7 +151,7 @@ expect($_, admin => 'OA005') for
     q{COPY shop.product TO PROGRAM 'cat'}, q{COPY shop.product FROM PROGRAM 'cat'}, q{ALTER ROLE opsadmin_partner_login PASSWORD 'x'}, 'ALTER ROLE CURRENT_USER SET work_mem = 1024', 'CREATE ROLE mallory', 'LOCK TABLE shop.product', 'TRUNCATE shop.product', 'EXPLAIN SELECT * FROM shop.product',
     'EXPLAIN ANALYZE SELECT * FROM shop.product', 'SET work_mem = 1024', 'SET ROLE opsadmin_partner', 'SET SESSION AUTHORIZATION DEFAULT; SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY', q{SELECT set_config('work_mem', '1MB', false)}, q{SELECT set_config('application_name', 'x', false)}, q{SELECT set_config('work_mem', '1MB', id > 0) FROM shop.product},
     'RESET ALL', 'PREPARE TRANSACTION $$x$$', 'CREATE TABLE x (id int)', 'CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$SELECT 1$$', 'ANALYZE shop.product', 'REINDEX TABLE shop.product', 'GRANT SELECT ON shop.product TO PUBLIC', 'ALTER TABLE shop.product DISABLE ROW LEVEL SECURITY', 'DROP POLICY opsadmin_partner_floor ON shop.product',
-    'SELECT lo_creat(-1)', q{SELECT lo_from_bytea(0, 'x')}, 'SELECT lo_get(1)', 'SELECT loread(1, 1)', 'SELECT pg_terminate_backend(pid) FROM pg_locks', 'SELECT pg_cancel_backend(1)', 'SELECT query FROM pg_stat_activity', 'SELECT pg_stat_get_backend_activity(1)', 'SELECT pg_advisory_lock(1)', 'SELECT pg_try_advisory_lock(1, 2)', 'SELECT pg_export_snapshot()',
+    'SELECT lo_creat(-1)', q{SELECT lo_from_bytea(0, 'x')}, 'SELECT lo_get(1)', 'SELECT loread(1, 1)', 'SELECT pg_terminate_backend(1)', 'SELECT pg_cancel_backend(1)', 'SELECT query FROM pg_stat_activity', 'SELECT pg_stat_get_backend_activity(1)', 'SELECT * FROM pg_stat_xact_user_tables', 'SELECT * FROM pg_statio_user_tables', 'SELECT pg_stat_get_tuples_returned(1)', 'SELECT * FROM pg_prepared_xacts', 'SET LOCAL debug_print_plan = on', q{SELECT set_config('debug_print_plan', 'on', true)}, q{SELECT set_config('debug_' || 'print_plan', 'on', true)}, 'SELECT setseed(0.5)', 'SELECT pg_advisory_lock(1)', 'SELECT pg_try_advisory_lock(1, 2)', 'SELECT pg_export_snapshot()',
     q{SELECT pg_logical_emit_message(false, 'a', 'b')};
 expect($_, admin => 'ok') for
     'SELECT shop.forty_two()', 'SET LOCAL work_mem = 1024', q{SELECT set_config('work_mem', '1MB', true)}, 'SET TRANSACTION READ ONLY', 'SAVEPOINT a; ROLLBACK TO a', 'DECLARE c SCROLL CURSOR FOR SELECT * FROM shop.product; MOVE NEXT IN c; FETCH c', 'SHOW work_mem', 'RESET ROLE', 'SET LOCAL ROLE opsadmin_partner', 'NOTIFY x', q{SELECT pg_notify('x', 'y')},
@@ -160,6 +163,38 @@ expect($_, admin => 'ok') for
     like($session->error, qr/no context is bound/, 'CALL needs a context, which a procedure cannot begin for itself');
     $session->quit;
 }
+
+# set_config() and pg_settings by every way that reaches them.
+expect($_, admin => 'OA005', partner => 'OA005') for q{UPDATE pg_settings SET setting = '4321' WHERE name = 'work_mem'}, q{WITH x AS (SELECT set_config('work_mem', '1MB', false)) SELECT * FROM x}, q{SELECT 1 WHERE set_config('work_mem', '1MB', false) = ''};
+expect($_, admin => 'OA005') for q{DECLARE c CURSOR FOR SELECT set_config('work_mem', '1MB', false); FETCH c}, q{CALL shop.take(set_config('work_mem', '1MB', false))};
+expect(q{EXECUTE nothing(set_config('work_mem', '1MB', false))}, admin => 'OA005', partner => 'OA005');
+expect(q{UPDATE pg_settings SET setting = '4321' WHERE name = 'work_mem'}, staff => 'ok', app => 'ok');
+
+# The fast-path call: function 2078, set_config('work_mem', '1MB', 'false'), all as text. Returns the SQLSTATE or ''.
+sub fast_path {
+    my ($function, @arguments) = @_;
+    my $socket = IO::Socket::UNIX->new(Peer => $cluster->host . '/.s.PGSQL.5432') or die "socket: $!";
+    my $startup = pack('N', 196608) . "user\0opsadmin_partner_login\0database\0company\0\0";
+    $socket->syswrite(pack('N', 4 + length $startup) . $startup);
+    my $read = sub {
+        my $code = '';
+        while (read($socket, my $head, 5)) {
+            my ($type, $length) = unpack('aN', $head);
+            read($socket, my $body, $length - 4) if $length > 4;
+            ($code) = $body =~ /\0C(\w{5})\0/ if $type eq 'E';
+            return $code if $type eq 'Z';
+        }
+        return 'closed';
+    };
+    $read->();
+    my $call = pack('Nnn', $function, 1, 0) . pack('n', scalar @arguments) . join('', map { pack('N', length) . $_ } @arguments) . pack('n', 0);
+    $socket->syswrite('F' . pack('N', 4 + length $call) . $call);
+    return $read->();
+}
+is(fast_path(2078, 'work_mem', '1MB', 'false'), 'OA005', 'set_config() by the fast path');
+is(fast_path(957, '-1'), 'OA005', 'lo_creat() by the fast path');
+is(fast_path($cluster->query('company', q{SELECT 'shop.forty_two'::regproc::oid})), 'OA001', 'a function of the company by the fast path');
+is(fast_path(2026), '', 'pg_backend_pid() by the fast path is harmless');
 
 # --- In a transaction of staff ----------------------------------------------------------------------
 
