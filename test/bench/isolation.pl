@@ -12,7 +12,7 @@ use OpsadminBench;
 use OpsadminCluster;
 
 my $rounds = $ENV{BENCH_ROUNDS} // 5;
-my $cluster = OpsadminCluster->new(settings => ['shared_buffers = 2GB', 'autovacuum = off', 'work_mem = 64MB', 'jit = off', 'max_wal_size = 8GB'])->start;
+my $cluster = OpsadminCluster->new(settings => ['shared_buffers = 2GB', 'autovacuum = off', 'work_mem = 64MB', 'jit = off', 'max_parallel_workers_per_gather = 0', 'max_wal_size = 8GB'])->start;
 $cluster->create_database('bench', 'operated-shop', $ENV{BENCH_SCALE} // 20);
 # The floor is the superuser's: the same tables, past the policies.
 $cluster->query('bench', 'VACUUM ANALYZE', timeout => 3600);
