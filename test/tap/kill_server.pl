@@ -11,12 +11,12 @@ use BulkJob;
 
 my $cluster = OpsadminCluster->new->start;
 $cluster->create_database('company');
-BulkJob::prepare($cluster, 'company', 0.05);
+BulkJob::prepare($cluster, 'company', 0.1);
 
 my @rounds = (
     ['kill -9 at the beginning', 1, sub { $cluster->kill9 }],
     ['kill -9 in the middle',    9, sub { $cluster->kill9 }],
-    ['kill -9 near the end',     17, sub { $cluster->kill9 }],
+    ['kill -9 near the end',     16, sub { $cluster->kill9 }],
     ['immediate shutdown',       6, sub { $cluster->stop('immediate') }],
     ['fast shutdown',            6, sub { $cluster->stop('fast') }],
 );

@@ -11,7 +11,7 @@ use BulkJob;
 
 my $cluster = OpsadminCluster->new->start;
 $cluster->create_database('company');
-BulkJob::prepare($cluster, 'company', 0.05);
+BulkJob::prepare($cluster, 'company', 0.1);
 
 sub worker_pids {
     return split /\n/, $cluster->query('company', q{SELECT pid FROM pg_stat_activity WHERE query LIKE 'CALL opsadmin.run_jobs%' AND state <> 'idle'});
@@ -23,7 +23,7 @@ my @rounds = (
     ['SIGKILL at the beginning', 1, 1, sub { kill 'KILL', $_[0] }, $killed],
     ['SIGKILL in the middle',    1, 8, sub { kill 'KILL', $_[0] }, $killed],
     ['SIGKILL of one of two',    2, 9, sub { kill 'KILL', $_[0] }, $killed],
-    ['SIGKILL near the end',     1, 17, sub { kill 'KILL', $_[0] }, $killed],
+    ['SIGKILL near the end',     1, 16, sub { kill 'KILL', $_[0] }, $killed],
     ['pg_terminate_backend',     2, 6, sub { $cluster->query('company', "SELECT pg_terminate_backend($_[0])") }, qr/terminating connection due to administrator command/],
     ['pg_cancel_backend',        1, 6, sub { $cluster->query('company', "SELECT pg_cancel_backend($_[0])") }, qr/canceling statement due to user request/],
 );
