@@ -51,14 +51,14 @@ static void Query(const char* statement, int count, Oid* types, Datum* values, b
 }
 
 // Warns of a change, or refuses it, when lost_protection() says that it takes something away. Without a relation it is
-// a change of whatever a role has.
-static void Judge(Oid relation, const char* change, const char* object_name, bool cascade) {
-  Oid types[] = {OIDOID, TEXTOID, NAMEOID, BOOLOID};
+// a change of whatever a role has; a parent is one that the relation gets.
+static void Judge(Oid relation, const char* change, const char* object_name, bool cascade, Oid parent = InvalidOid) {
+  Oid types[] = {OIDOID, TEXTOID, NAMEOID, BOOLOID, OIDOID};
   NameData name;
   namestrcpy(&name, object_name == nullptr ? "" : object_name);
-  Datum values[] = {ObjectIdGetDatum(relation), CStringGetTextDatum(change), NameGetDatum(&name),
-                    BoolGetDatum(cascade)};
-  Query("SELECT opsadmin_private.lost_protection($1, $2, $3, $4)", 4, types, values, true);
+  Datum values[] = {ObjectIdGetDatum(relation), CStringGetTextDatum(change), NameGetDatum(&name), BoolGetDatum(cascade),
+                    ObjectIdGetDatum(parent)};
+  Query("SELECT opsadmin_private.lost_protection($1, $2, $3, $4, $5)", 5, types, values, true);
   const char* lost = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
   if (lost != nullptr)
     ereport(guard == static_cast<int>(Guard::refuse) ? ERROR : WARNING,
@@ -94,6 +94,10 @@ static Oid TableOf(List* object) {
   return RelationOf(makeRangeVarFromNameList(list_truncate(list_copy(object), list_length(object) - 1)));
 }
 
+static void JudgeParent(Oid child, Oid parent) {
+  if (OidIsValid(child) && OidIsValid(parent)) Judge(child, "parent", nullptr, false, parent);
+}
+
 static void JudgeAlterTable(const AlterTableStmt* statement) {
   const Oid relation = RelationOf(statement->relation);
   if (!OidIsValid(relation)) return;
@@ -122,6 +126,12 @@ static void JudgeAlterTable(const AlterTableStmt* statement) {
       case AT_DisableTrigAll:
       case AT_DisableTrigUser:
         Judge(relation, "all triggers", nullptr, false);
+        break;
+      case AT_AddInherit:
+        JudgeParent(relation, RelationOf(castNode(RangeVar, command->def)));
+        break;
+      case AT_AttachPartition:
+        JudgeParent(RelationOf(castNode(PartitionCmd, command->def)->name), relation);
         break;
       case AT_ChangeOwner:
         Judge(relation, "owner", RoleName(command->newowner), false);

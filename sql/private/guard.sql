@@ -1,9 +1,9 @@
 -- What the guard asks of the catalog; extension/pg/guard.cpp reads the statement and calls these as the extension's owner.
 
 -- What a change would take from the isolation or the audit of a table, as a sentence; NULL when nothing. change is one
--- of the words below, object_name the policy, column, constraint, trigger or role that the statement names. relation is 0
--- when the statement is about all that a role has.
-CREATE OR REPLACE FUNCTION opsadmin_private.lost_protection(relation oid, change text, object_name name, is_cascade boolean) RETURNS text
+-- of the words below, object_name the policy, column, constraint, trigger or role that the statement names, parent the
+-- table that relation is to inherit from. relation is 0 when the statement is about all that a role has.
+CREATE OR REPLACE FUNCTION opsadmin_private.lost_protection(relation oid, change text, object_name name, is_cascade boolean, parent oid) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   root regclass := opsadmin_private.protected_root(relation);
@@ -25,6 +25,9 @@ BEGIN
     RETURN CASE WHEN object_name IN (SELECT opsadmin_private.own_policies(relation)) THEN format('Policy "%s" is opsadmin''s.', object_name) END;
   ELSIF change = 'column' THEN
     RETURN CASE WHEN object_name = opsadmin_private.tenant_column_of(relation) THEN format('Column "%s" says which tenant a row belongs to.', object_name) END;
+  ELSIF change = 'parent' THEN
+    RETURN CASE WHEN opsadmin_private.tenant_column_of(parent) IS DISTINCT FROM opsadmin_private.tenant_column_of(relation)
+                THEN format('Whoever reads "%s" reads its rows past its policies.', parent::regclass) END;
   ELSIF change = 'owner' THEN
     RETURN CASE WHEN object_name IN ('opsadmin_internal', 'opsadmin_partner', 'opsadmin_internal_login', 'opsadmin_partner_login')
                 THEN format('An owner can take the protection away, and "%s" is a role of the sites.', object_name) END;

@@ -129,7 +129,7 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.prove_keys IS 'Tries what foreign keys and unique indexes tell or reach of another tenant';
 REVOKE ALL ON FUNCTION opsadmin_private.prove_keys FROM PUBLIC;
 
--- Ways around the table's own policies: its definition, partitions and children, sequences, views and definer functions.
+-- Ways around the table's own policies: its definition, partitions and children, sequences, parents, views and definer functions.
 CREATE OR REPLACE FUNCTION opsadmin_private.prove_paths(target regclass, protection opsadmin.protected_table, own opsadmin.tenant)
 RETURNS TABLE (vector text, verdict text, detail text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -174,23 +174,30 @@ BEGIN
   END LOOP;
 
   FOR path IN
-    WITH RECURSIVE reader AS (
+    WITH RECURSIVE ancestor AS (
+      SELECT i.inhparent AS oid FROM opsadmin_private.tree_members(target) AS m JOIN pg_inherits i ON i.inhrelid = m
+      UNION
+      SELECT i.inhparent FROM ancestor a JOIN pg_inherits i ON i.inhrelid = a.oid),
+    reader AS (
       SELECT w.ev_class AS oid FROM pg_depend d JOIN pg_rewrite w ON w.oid = d.objid
       WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = target AND w.ev_class <> target
       UNION
       SELECT w.ev_class FROM reader JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = reader.oid AND d.classid = 'pg_rewrite'::regclass
       JOIN pg_rewrite w ON w.oid = d.objid AND w.ev_class <> reader.oid)
-    SELECT c.oid::regclass AS relation, c.relkind, EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = protection.tenant_column) AS has_tenant
-    FROM reader JOIN pg_class c ON c.oid = reader.oid
-    WHERE has_any_column_privilege('opsadmin_partner', c.oid, 'SELECT') AND c.relnamespace NOT IN ('opsadmin'::regnamespace, 'opsadmin_private'::regnamespace) ORDER BY 1
+    SELECT found.kind || c.oid::regclass AS vector, c.oid::regclass AS relation, EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = protection.tenant_column) AS has_tenant
+    FROM (SELECT 'read through the parent ' AS kind, a.oid FROM ancestor a WHERE a.oid NOT IN (SELECT opsadmin_private.tree_members(target))
+          UNION ALL
+          SELECT 'view ', r.oid FROM reader r WHERE has_any_column_privilege('opsadmin_partner', r.oid, 'SELECT')) AS found
+    JOIN pg_class c ON c.oid = found.oid
+    WHERE c.relnamespace NOT IN ('opsadmin'::regnamespace, 'opsadmin_private'::regnamespace) ORDER BY 1
   LOOP
     IF path.has_tenant THEN
-      RETURN QUERY SELECT 'view ' || path.relation, t.verdict, t.detail
+      RETURN QUERY SELECT path.vector, t.verdict, t.detail
       FROM opsadmin_private.try(own, '{*}', format('SELECT count(*) FROM %s AS target WHERE target.%I IS DISTINCT FROM %s', opsadmin_private.qualified_name(path.relation), protection.tenant_column, own_key), 'zero') AS t;
     ELSE
       -- Without a tenant column its rows are counted by a tenant that has none.
       SELECT * INTO tried FROM opsadmin_private.attempt(nobody, '{*}', format('SELECT count(*) FROM %s', opsadmin_private.qualified_name(path.relation)));
-      RETURN QUERY VALUES ('view ' || path.relation, CASE WHEN tried.code IS NOT NULL OR tried.answer = '0' THEN 'held' ELSE 'broken' END,
+      RETURN QUERY VALUES (path.vector, CASE WHEN tried.code IS NOT NULL OR tried.answer = '0' THEN 'held' ELSE 'broken' END,
         coalesce(tried.code || ': ' || tried.message, format('a tenant that has no row anywhere sees %s rows', tried.answer)));
     END IF;
   END LOOP;

@@ -1,6 +1,6 @@
 -- opsadmin.guard: changes of the schema that take a protection away, one by one, and those that do not.
 -- topic: isolation
-SELECT plan(77);
+SELECT plan(81);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -17,6 +17,8 @@ CREATE TABLE regress_shop.event_1 PARTITION OF regress_shop.event FOR VALUES FRO
 CREATE TABLE regress_shop.free (id int PRIMARY KEY, tenant_id bigint NOT NULL);
 CREATE POLICY opsadmin_internal ON regress_shop.free USING (true);
 RESET ROLE;
+CREATE TABLE regress_shop.every (name text);
+CREATE TABLE regress_shop.whole (id int, tenant_id bigint NOT NULL) PARTITION BY RANGE (id);
 CREATE TABLE public.regress_kept (id int PRIMARY KEY, tenant_id bigint NOT NULL);
 SELECT opsadmin.protect('public.regress_kept') \g /dev/null
 SELECT opsadmin.protect(t, trusted_roles => '{regress_opsadmin_shop}') FROM unnest('{regress_shop.shop,regress_shop.product,regress_shop.event}'::regclass[]) AS t \g /dev/null
@@ -94,6 +96,10 @@ INSERT INTO verdict VALUES
     ('42704', 'DROP INDEX regress_shop.nothing'),
     ('42809', 'DROP INDEX regress_shop.product'),
     ('OK000', 'ALTER INDEX regress_shop.shop_name RENAME TO other'),
+    ('OA452', 'ALTER TABLE regress_shop.product INHERIT regress_shop.every'),
+    ('OA452', 'ALTER TABLE regress_shop.whole ATTACH PARTITION public.regress_kept FOR VALUES FROM (1) TO (9)'),
+    ('OK000', 'ALTER TABLE regress_shop.whole ATTACH PARTITION regress_shop.free FOR VALUES FROM (1) TO (9)'),
+    ('42P01', 'ALTER TABLE regress_shop.product INHERIT regress_shop.nothing'),
     ('OK000', 'ALTER TABLE regress_shop.event DETACH PARTITION regress_shop.event_1'),
     ('OK000', 'DROP TABLE regress_shop.product'),
     ('OK000', 'DROP TABLE regress_shop.shop CASCADE'),

@@ -1,6 +1,6 @@
 -- prove_isolation(): it holds on a shop that is set up well, leaves nothing behind, and catches each fault that is planted.
 -- needs: operated-shop
-SELECT plan(78);
+SELECT plan(83);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -56,6 +56,10 @@ SELECT is(caught('CREATE VIEW shop.everything AS SELECT * FROM shop.product; GRA
 SELECT is(caught('CREATE VIEW shop.everything AS SELECT * FROM shop.product; CREATE VIEW shop.again AS SELECT name FROM shop.everything; GRANT SELECT ON shop.again TO opsadmin_partner', 'shop.product', 'view shop.again'), 'broken', 'a view over it, without the tenant');
 SELECT is(caught('CREATE VIEW shop.everything WITH (security_invoker) AS SELECT * FROM shop.product; GRANT SELECT ON shop.everything TO opsadmin_partner', 'shop.product', 'view shop.everything'), 'held', 'one of its reader is no fault');
 SELECT is(caught('CREATE MATERIALIZED VIEW shop.kept AS SELECT * FROM shop.product; GRANT SELECT ON shop.kept TO opsadmin_partner', 'shop.product', 'view shop.kept'), 'broken', 'a materialized view');
+SELECT is(caught('CREATE TABLE shop.every (id bigint NOT NULL, name text); GRANT SELECT ON shop.every TO opsadmin_partner; ALTER TABLE shop.product INHERIT shop.every', 'shop.product', 'read through the parent shop.every'), 'broken', 'a parent without the tenant');
+SELECT is(caught('CREATE TABLE shop.every (id bigint NOT NULL, tenant_id bigint NOT NULL); CREATE TABLE shop.top (id bigint NOT NULL); ALTER TABLE shop.every INHERIT shop.top; GRANT SELECT (id) ON shop.top TO opsadmin_partner; GRANT SELECT ON shop.every TO opsadmin_partner;
+  ALTER TABLE shop.product INHERIT shop.every', 'shop.product', 'read through the parent ' || parent), 'broken', 'parent ' || parent) FROM unnest(ARRAY['shop.every', 'shop.top']) AS parent;
+SELECT is(caught('CREATE TABLE shop.every (id bigint NOT NULL); ALTER TABLE shop.product INHERIT shop.every', 'shop.product', 'read through the parent shop.every'), 'held', 'one that partners cannot read');
 SELECT is(caught('CREATE FUNCTION shop.all_products() RETURNS SETOF shop.product LANGUAGE sql SECURITY DEFINER AS ''SELECT * FROM shop.product''', 'shop.product', 'definer function shop.all_products()'), 'broken', 'a function with its owner''s rights');
 SELECT is(caught('CREATE FUNCTION shop.count_products(of_tenant bigint) RETURNS bigint LANGUAGE sql SECURITY DEFINER AS ''SELECT count(*) FROM shop.product WHERE tenant_id = $1''', 'shop.product', 'definer function shop.count_products(bigint)'), 'not_run', 'one that nobody can judge is named');
 SELECT is(caught('ALTER TABLE shop.product ADD CONSTRAINT plain FOREIGN KEY (shop_id) REFERENCES shop.shop', 'shop.product', 'foreign key product_shop_id_fkey'), 'held', 'the composite key holds beside a plain one');
