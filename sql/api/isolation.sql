@@ -222,7 +222,8 @@ $$;
 COMMENT ON FUNCTION opsadmin.protect_children IS 'Protects the children of a protected table that are not, and returns how many there were';
 REVOKE ALL ON FUNCTION opsadmin.protect_children FROM PUBLIC;
 
--- Takes the protection away, of the children too, and restores what was there; OA435 when the table is not protected.
+-- Takes the protection away, of the children too, and restores what was there. Raises OA435 when the table is not
+-- protected, OA452 when site roles have rights that cannot be taken from them.
 CREATE OR REPLACE FUNCTION opsadmin.unprotect(target regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '3s' SET opsadmin.guard = 'off' AS $$
 DECLARE
@@ -239,7 +240,8 @@ BEGIN
       HINT = 'See opsadmin.protected_table.';
   END IF;
   -- The grants first: at no time may a site role use the table without the policies.
-  EXECUTE format('REVOKE ALL ON %s FROM opsadmin_internal, opsadmin_partner', opsadmin_private.qualified_name(target));
+  PERFORM opsadmin_private.revoke_from_sites(m) FROM opsadmin_private.tree_members(target) AS m
+  WHERE m = target OR NOT EXISTS (SELECT FROM opsadmin.protected_table o JOIN opsadmin.target t ON t.id = o.target_id WHERE t.relation = m);
   PERFORM opsadmin_private.restore_foreign_keys(target);
   FOR member IN
     SELECT m AS relation, CASE WHEN m = target THEN was.had_row_security ELSE coalesce(p.had_row_security, false) END AS had_row_security,
@@ -270,8 +272,10 @@ BEGIN
     DELETE FROM opsadmin.protected_child p WHERE p.relation = member.relation;
   END LOOP;
   DELETE FROM opsadmin.protected_table p WHERE p.target_id = was.target_id;
-  -- A table that was protected by itself before it became a partition is covered by its parent from now on.
-  PERFORM opsadmin.protect_children(root) FROM opsadmin_private.protected_root(target) AS root WHERE root IS NOT NULL;
+  -- What belongs to another protected table, too, is covered by that from now on: a partition that was protected by
+  -- itself by its parent, the children of a child that stays protected by that child.
+  PERFORM opsadmin.protect_children(other.root)
+  FROM (SELECT DISTINCT opsadmin_private.protected_root(m) AS root FROM opsadmin_private.tree_members(target) AS m) AS other WHERE other.root IS NOT NULL;
 END
 $$;
 COMMENT ON FUNCTION opsadmin.unprotect IS 'Takes the protection of a table and its children away and restores what was there';

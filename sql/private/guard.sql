@@ -45,6 +45,52 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.lost_protection IS 'What a change would take from the isolation or the audit of a table, NULL when nothing';
 REVOKE ALL ON FUNCTION opsadmin_private.lost_protection FROM PUBLIC;
 
+-- Takes every right on a table from the site roles, with what they have granted on. REVOKE takes what one grantor has
+-- granted, the owner when a superuser runs it; so it is run as each. Raises OA452 when a right is left.
+CREATE OR REPLACE FUNCTION opsadmin_private.revoke_from_sites(relation regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  table_name text := opsadmin_private.qualified_name(relation);
+  statement text := format('REVOKE ALL ON %s FROM opsadmin_internal, opsadmin_partner, opsadmin_internal_login, opsadmin_partner_login CASCADE', table_name);
+  -- What a site role has granted goes with what it has.
+  tried oid[] := ARRAY(SELECT r.oid FROM pg_roles r WHERE r.rolname IN ('opsadmin_internal', 'opsadmin_partner', 'opsadmin_internal_login', 'opsadmin_partner_login'));
+  found_grantor oid;
+BEGIN
+  EXECUTE statement;
+  LOOP
+    SELECT g INTO found_grantor FROM opsadmin_private.grantors_to_sites(relation) AS g WHERE g <> ALL (tried) LIMIT 1;
+    EXIT WHEN NOT FOUND;
+    tried := tried || found_grantor;
+    BEGIN
+      PERFORM opsadmin_private.execute_as(found_grantor, statement);
+    EXCEPTION WHEN insufficient_privilege THEN
+      -- Its grantor cannot take it back; what is left is told below.
+    END;
+  END LOOP;
+  IF EXISTS (SELECT opsadmin_private.grantors_to_sites(relation)) THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA452', MESSAGE = format('roles of the sites keep rights on "%s"', relation),
+      DETAIL = 'Other roles than the owner have granted them, and cannot revoke them.',
+      HINT = (SELECT string_agg(format('REVOKE GRANT OPTION FOR ALL ON %s FROM %s CASCADE;', table_name, g::regrole), ' ') FROM opsadmin_private.grantors_to_sites(relation) AS g);
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.revoke_from_sites IS 'Takes every right on a table from the site roles, whoever has granted it';
+REVOKE ALL ON FUNCTION opsadmin_private.revoke_from_sites FROM PUBLIC;
+
+-- Those who have granted rights on a table, or on a column of it, to site roles.
+CREATE OR REPLACE FUNCTION opsadmin_private.grantors_to_sites(relation regclass) RETURNS SETOF oid
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT DISTINCT a.grantor
+  FROM (SELECT c.relacl FROM pg_class c WHERE c.oid = $1
+        UNION ALL
+        SELECT t.attacl FROM pg_attribute t WHERE t.attrelid = $1) AS granted (acl)
+  CROSS JOIN aclexplode(granted.acl) AS a
+  JOIN pg_roles r ON r.oid = a.grantee
+  WHERE r.rolname IN ('opsadmin_internal', 'opsadmin_partner', 'opsadmin_internal_login', 'opsadmin_partner_login')
+$$;
+COMMENT ON FUNCTION opsadmin_private.grantors_to_sites IS 'Those who have granted rights on a table to site roles';
+REVOKE ALL ON FUNCTION opsadmin_private.grantors_to_sites FROM PUBLIC;
+
 -- Takes every right on protected tables from the site roles: DROP EXTENSION takes the partners' policies along and
 -- leaves those of internal staff, with nobody to ask for a context. With an owner, only when opsadmin belongs to it.
 CREATE OR REPLACE FUNCTION opsadmin_private.close_tables(owner name DEFAULT NULL) RETURNS void
@@ -54,7 +100,7 @@ DECLARE
 BEGIN
   FOR relation IN SELECT m FROM opsadmin.protected_table p JOIN opsadmin.target t ON t.id = p.target_id CROSS JOIN opsadmin_private.tree_members(t.relation) AS m
                   WHERE owner IS NULL OR owner = (SELECT pg_get_userbyid(e.extowner) FROM pg_extension e WHERE e.extname = 'opsadmin') LOOP
-    EXECUTE format('REVOKE ALL ON %s FROM opsadmin_internal, opsadmin_partner', opsadmin_private.qualified_name(relation));
+    PERFORM opsadmin_private.revoke_from_sites(relation);
   END LOOP;
 END
 $$;
