@@ -44,8 +44,7 @@ static void Query(const char* statement, int count, Oid* types, Datum* values, b
   GetUserIdAndSecContext(&user, &context);
   if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
   SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE);
-  if (SPI_execute_with_args(statement, count, types, values, nullptr, read_only, 0) != SPI_OK_SELECT ||
-      SPI_processed != 1)
+  if (SPI_execute_with_args(statement, count, types, values, nullptr, read_only, 0) != SPI_OK_SELECT)
     elog(ERROR, "%s failed", statement);
   SetUserIdAndSecContext(user, context);
 }
@@ -71,10 +70,12 @@ static void Judge(Oid relation, const char* change, const char* object_name, boo
   SPI_finish();
 }
 
-static void Call(const char* statement, const char* parameter) {
-  Oid types[] = {TEXTOID};
-  Datum values[] = {parameter == nullptr ? 0 : CStringGetTextDatum(parameter)};
-  Query(statement, parameter == nullptr ? 0 : 1, types, values, false);
+// Closes the tables when opsadmin falls with an object.
+static void CloseBefore(const char* kind, const char* name) {
+  if (name == nullptr) return;
+  Oid types[] = {TEXTOID, TEXTOID};
+  Datum values[] = {CStringGetTextDatum(kind), CStringGetTextDatum(name)};
+  Query("SELECT opsadmin_private.close_tables() WHERE opsadmin_private.falls_with($1, $2)", 2, types, values, false);
   SPI_finish();
 }
 
@@ -157,17 +158,18 @@ static void JudgeDrop(const DropStmt* statement) {
   }
 }
 
-// Before opsadmin is dropped, by its name or with all that its owner has, the tables are closed.
+// Before opsadmin is dropped, the tables are closed: by its name, with a language or extension that it depends on, or
+// with all that a role has.
 static void CloseBeforeDrop(Node* statement) {
   ListCell* cell;
-  if (IsA(statement, DropStmt) && castNode(DropStmt, statement)->removeType == OBJECT_EXTENSION) {
-    foreach (cell, castNode(DropStmt, statement)->objects)
-      if (strcmp(strVal(lfirst(cell)), "opsadmin") == 0) Call("SELECT opsadmin_private.close_tables()", nullptr);
+  if (IsA(statement, DropStmt)) {
+    const DropStmt* drop = castNode(DropStmt, statement);
+    if (drop->removeType != OBJECT_EXTENSION && drop->removeType != OBJECT_LANGUAGE) return;
+    foreach (cell, drop->objects)
+      CloseBefore(drop->removeType == OBJECT_EXTENSION ? "extension" : "language", strVal(lfirst(cell)));
   } else if (IsA(statement, DropOwnedStmt)) {
-    foreach (cell, castNode(DropOwnedStmt, statement)->roles) {
-      const char* role = RoleName(lfirst_node(RoleSpec, cell));
-      if (role != nullptr) Call("SELECT opsadmin_private.close_tables($1)", role);
-    }
+    foreach (cell, castNode(DropOwnedStmt, statement)->roles)
+      CloseBefore("role", RoleName(lfirst_node(RoleSpec, cell)));
   }
 }
 
@@ -226,7 +228,10 @@ OPSADMIN_FUNCTION(opsadmin_guard) {
   ReleaseSysCache(function);
   const EventTriggerData* event = reinterpret_cast<const EventTriggerData*>(fcinfo->context);
   if (strcmp(event->event, "ddl_command_end") == 0) {
-    if (AddsChild(event->parsetree)) Call("SELECT opsadmin_private.protect_new_children()", nullptr);
+    if (AddsChild(event->parsetree)) {
+      Query("SELECT opsadmin_private.protect_new_children()", 0, nullptr, nullptr, false);
+      SPI_finish();
+    }
     PG_RETURN_NULL();
   }
   CloseBeforeDrop(event->parsetree);

@@ -91,15 +91,35 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.grantors_to_sites IS 'Those who have granted rights on a table to site roles';
 REVOKE ALL ON FUNCTION opsadmin_private.grantors_to_sites FROM PUBLIC;
 
+-- Tells whether opsadmin is dropped along with an extension or a language, or with what a role owns: whether one of its
+-- objects depends on it, by whatever steps. Dropping a part of an object drops the whole.
+CREATE OR REPLACE FUNCTION opsadmin_private.falls_with(kind text, name text) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  WITH RECURSIVE falling AS (
+    (SELECT 'pg_extension'::regclass::oid AS catalog, e.oid AS object FROM pg_extension e WHERE $1 = 'extension' AND e.extname = $2
+     UNION ALL
+     SELECT 'pg_language'::regclass, l.oid FROM pg_language l WHERE $1 = 'language' AND l.lanname = $2
+     UNION ALL
+     SELECT s.classid, s.objid FROM pg_shdepend s JOIN pg_roles r ON s.refclassid = 'pg_authid'::regclass AND r.oid = s.refobjid
+     WHERE $1 = 'role' AND r.rolname = $2 AND s.deptype = 'o' AND s.dbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
+    UNION
+    SELECT next.* FROM falling f CROSS JOIN LATERAL (
+      SELECT d.classid, d.objid FROM pg_depend d WHERE d.refclassid = f.catalog AND d.refobjid = f.object
+      UNION ALL
+      SELECT d.refclassid, d.refobjid FROM pg_depend d WHERE d.classid = f.catalog AND d.objid = f.object AND d.deptype IN ('e', 'i')) AS next)
+  SELECT EXISTS (SELECT FROM falling f JOIN pg_extension e ON f.catalog = 'pg_extension'::regclass AND f.object = e.oid WHERE e.extname = 'opsadmin')
+$$;
+COMMENT ON FUNCTION opsadmin_private.falls_with IS 'Tells whether opsadmin is dropped along with an extension, a language or what a role owns';
+REVOKE ALL ON FUNCTION opsadmin_private.falls_with FROM PUBLIC;
+
 -- Takes every right on protected tables from the site roles: DROP EXTENSION takes the partners' policies along and
--- leaves those of internal staff, with nobody to ask for a context. With an owner, only when opsadmin belongs to it.
-CREATE OR REPLACE FUNCTION opsadmin_private.close_tables(owner name DEFAULT NULL) RETURNS void
+-- leaves those of internal staff, with nobody to ask for a context.
+CREATE OR REPLACE FUNCTION opsadmin_private.close_tables() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   relation regclass;
 BEGIN
-  FOR relation IN SELECT m FROM opsadmin.protected_table p JOIN opsadmin.target t ON t.id = p.target_id CROSS JOIN opsadmin_private.tree_members(t.relation) AS m
-                  WHERE owner IS NULL OR owner = (SELECT pg_get_userbyid(e.extowner) FROM pg_extension e WHERE e.extname = 'opsadmin') LOOP
+  FOR relation IN SELECT m FROM opsadmin.protected_table p JOIN opsadmin.target t ON t.id = p.target_id CROSS JOIN opsadmin_private.tree_members(t.relation) AS m LOOP
     PERFORM opsadmin_private.revoke_from_sites(relation);
   END LOOP;
 END

@@ -78,19 +78,25 @@ is($cluster->query('company', q{SELECT relrowsecurity, relforcerowsecurity, (SEL
 is(($cluster->psql('company', 'DROP EXTENSION opsadmin'))[0], 0, 'without protected and audited tables DROP EXTENSION goes through');
 $cluster->query('company', 'CREATE EXTENSION opsadmin');
 
-# The owner of the extension goes, with all that it has.
+# The owner of the extension goes, or what it is made of, with all that depends on it.
 $cluster->query('other', <<'SQL');
 CREATE ROLE admin SUPERUSER;
 CREATE TABLE item (id bigint PRIMARY KEY, tenant_id bigint NOT NULL);
 CREATE INDEX ON item (tenant_id);
-SET ROLE admin;
-CREATE EXTENSION opsadmin;
-SELECT opsadmin.protect('item');
 SQL
-$cluster->query('other', 'SET client_min_messages = error; DROP OWNED BY admin CASCADE');
-is($cluster->query('other', q{SELECT count(*) FROM pg_extension WHERE extname = 'opsadmin'}), 0, 'DROP OWNED drops the extension');
-fails_with('other', "SET ROLE $_; SELECT FROM item", "after DROP OWNED $_ may not read", qr/42501/) for qw(opsadmin_partner opsadmin_internal);
-$cluster->query('other', 'DROP TABLE item');
+for my $case (
+    ['DROP OWNED BY admin CASCADE', 'SET ROLE admin; CREATE EXTENSION opsadmin'],
+    ['DROP EXTENSION plpgsql CASCADE', 'CREATE EXTENSION opsadmin'],
+    ['DROP OWNED BY admin CASCADE', 'SET ROLE admin; CREATE EXTENSION plpgsql; RESET ROLE; CREATE EXTENSION opsadmin'],
+    ['DROP LANGUAGE plpgsql CASCADE', 'CREATE EXTENSION plpgsql; ALTER EXTENSION plpgsql DROP LANGUAGE plpgsql; CREATE EXTENSION opsadmin']) {
+    my ($drop, $create) = @$case;
+    $cluster->query('other', "$create; RESET ROLE; SELECT opsadmin.protect('item'); CREATE EXTENSION pg_trgm; CREATE LANGUAGE regress HANDLER plpgsql_call_handler; DROP EXTENSION pg_trgm CASCADE; DROP LANGUAGE regress CASCADE");
+    is($cluster->query('other', q{SELECT has_table_privilege('opsadmin_partner', 'item', 'SELECT')}), 't', 'what opsadmin does not depend on may go');
+    $cluster->query('other', "SET client_min_messages = error; $drop");
+    is($cluster->query('other', q{SELECT count(*) FROM pg_extension WHERE extname = 'opsadmin'}), 0, "$drop drops the extension");
+    fails_with('other', "SET ROLE $_; SELECT FROM item", "after $drop $_ may not read", qr/42501/) for qw(opsadmin_partner opsadmin_internal);
+}
+$cluster->query('other', 'DROP EXTENSION plpgsql; CREATE EXTENSION plpgsql; DROP TABLE item');
 
 # --- Two databases -----------------------------------------------------------------------------------
 
