@@ -150,12 +150,25 @@ $$;
 COMMENT ON FUNCTION opsadmin.protect_plan IS 'The steps of protect() as SQL';
 REVOKE ALL ON FUNCTION opsadmin.protect_plan FROM PUBLIC;
 
--- Notes in the registry that the table is protected, and what unprotect() has to restore.
+-- Notes in the registry that the table is protected, and what unprotect() has to restore. Raises OA450 when a foreign
+-- key does not compare the tenants: the table at its other end was protected, or the key added, after the plan was made.
 CREATE OR REPLACE FUNCTION opsadmin_private.register_protection(target regclass, tenant_column name, had_default boolean, had_row_security boolean,
   had_force boolean, trusted_roles name[], excluded_roles name[]) RETURNS void
-LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  key pg_constraint;
+BEGIN
+  LOCK TABLE opsadmin.protected_table IN SHARE ROW EXCLUSIVE MODE;
+  SELECT c.* INTO key FROM opsadmin_private.keys_between_tenants(target, tenant_column) AS k JOIN pg_constraint c ON c.oid = k.key WHERE NOT k.safe ORDER BY k.key LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA450', MESSAGE = format('foreign key "%s" does not compare the tenants of "%s" and "%s"', key.conname, key.conrelid::regclass, key.confrelid::regclass),
+      DETAIL = 'The plan was made before both tables were protected, or before there was this key.',
+      HINT = format('Leave the rest of the steps out and make the plan anew, with the same parameters: SELECT opsadmin.protect_plan(%L, …);', opsadmin_private.qualified_name(target));
+  END IF;
   INSERT INTO opsadmin.protected_table (target_id, tenant_column, tenant_type, had_default, had_row_security, had_force, trusted_roles, excluded_roles)
-  VALUES (opsadmin_private.ensure_target($1), $2, opsadmin_private.tenant_column_type($1, $2), $3, $4, $5, $6, $7)
+  VALUES (opsadmin_private.ensure_target(target), tenant_column, opsadmin_private.tenant_column_type(target, tenant_column), had_default, had_row_security, had_force,
+          trusted_roles, excluded_roles);
+END
 $$;
 COMMENT ON FUNCTION opsadmin_private.register_protection IS 'Notes in the registry that a table is protected';
 REVOKE ALL ON FUNCTION opsadmin_private.register_protection FROM PUBLIC;

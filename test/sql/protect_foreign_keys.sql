@@ -1,7 +1,7 @@
 -- Foreign keys between protected tables: what they let a partner do before, that they do not afterwards, and that they
 -- otherwise work as they did. Also in what form unprotect() gives them back.
 -- topic: isolation
-SELECT plan(101);
+SELECT plan(104);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -284,6 +284,28 @@ END
 $$;
 SELECT is(array_agg(n) FILTER (WHERE NOT state_after(n)), NULL, 'broken off after any step before the last three, and begun again')
 FROM generate_series(1, (SELECT count(*)::integer - 3 FROM opsadmin.protect_plan('regress_shop.product'))) AS n;
+
+-- Two plans that were made together: neither knows that the other table is to be protected.
+CREATE TABLE regress_shop.tag (id int PRIMARY KEY, tenant_id bigint NOT NULL);
+CREATE TABLE regress_shop.label (id int PRIMARY KEY, tenant_id bigint NOT NULL, tag_id int CONSTRAINT of_tag REFERENCES regress_shop.tag);
+CREATE TABLE plans AS SELECT t AS target, n, replace(step, ' CONCURRENTLY', '') AS step
+FROM unnest('{regress_shop.tag,regress_shop.label}'::regclass[]) AS t CROSS JOIN LATERAL opsadmin.protect_plan(t) WITH ORDINALITY AS p (step, n);
+CREATE PROCEDURE run_steps(of_target regclass) LANGUAGE plpgsql AS $$
+DECLARE
+    step text;
+BEGIN
+    FOR step IN SELECT p.step FROM plans p WHERE p.target = of_target ORDER BY n LOOP
+        EXECUTE step;
+    END LOOP;
+END
+$$;
+CALL run_steps('regress_shop.tag');
+SELECT throws_ok($$CALL run_steps('regress_shop.label')$$, 'OA450', 'foreign key "of_tag" does not compare the tenants of "regress_shop.label" and "regress_shop.tag"', 'the second plan stops before the rights');
+SELECT is(has_table_privilege('opsadmin_partner', 'regress_shop.label', 'SELECT'), false, 'which are not given');
+DELETE FROM plans;
+INSERT INTO plans SELECT 'regress_shop.label', n, replace(step, ' CONCURRENTLY', '') FROM opsadmin.protect_plan('regress_shop.label') WITH ORDINALITY AS p (step, n);
+CALL run_steps('regress_shop.label');
+SELECT is(pg_get_constraintdef(oid), 'FOREIGN KEY (tenant_id, tag_id) REFERENCES regress_shop.tag(tenant_id, id)', 'made anew, it makes the key compare the tenants') FROM pg_constraint WHERE conname = 'of_tag';
 
 DROP SCHEMA regress_shop CASCADE;
 SELECT is((SELECT count(*) FROM opsadmin.replaced_key), 0::bigint, 'tables that are dropped are forgotten');
