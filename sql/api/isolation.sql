@@ -179,7 +179,7 @@ REVOKE ALL ON FUNCTION opsadmin_private.register_protection FROM PUBLIC;
 -- roles that would lose their rows, OA434 when it is protected, OA436 for other kinds of tables, OA437 above 1 GB, OA450
 -- for rows that refer to another tenant's, OA451 for foreign keys that cannot get the tenant column.
 CREATE OR REPLACE FUNCTION opsadmin.protect(target regclass, tenant_column name DEFAULT 'tenant_id', trusted_roles name[] DEFAULT '{}', excluded_roles name[] DEFAULT '{}')
-RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '3s' AS $$
+RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '3s' SET opsadmin.guard = 'off' AS $$
 DECLARE
   steps text[];
   step text;
@@ -208,25 +208,39 @@ $$;
 COMMENT ON FUNCTION opsadmin.protect IS 'Puts a table and its children under isolation by tenant';
 REVOKE ALL ON FUNCTION opsadmin.protect FROM PUBLIC;
 
+-- Makes the policies and row-level security of a protected table, or of a child of it, what protect() makes them.
+CREATE OR REPLACE FUNCTION opsadmin_private.renew_policies(relation regclass, root regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET opsadmin.guard = 'off' AS $$
+DECLARE
+  protection opsadmin.protected_table;
+  tenant_column name := opsadmin_private.tenant_column_of(root);
+  step text;
+BEGIN
+  SELECT p.* INTO protection FROM opsadmin.protected_table p JOIN opsadmin.target t ON t.id = p.target_id WHERE t.relation = root;
+  FOR step IN SELECT opsadmin_private.child_steps(relation, tenant_column, protection.tenant_type, protection.trusted_roles) WHERE relation <> root
+              UNION ALL
+              SELECT opsadmin_private.policy_steps(relation, tenant_column, protection.tenant_type, protection.trusted_roles) WHERE relation = root LOOP
+    EXECUTE step;
+  END LOOP;
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.renew_policies IS 'Makes the policies of a protected table, or of a child, what protect() makes them';
+REVOKE ALL ON FUNCTION opsadmin_private.renew_policies FROM PUBLIC;
+
 -- Protects the children of a protected table that are not, and returns how many there were; children that come while
 -- opsadmin's event triggers are enabled need no call. OA435 when the table is not protected.
 CREATE OR REPLACE FUNCTION opsadmin.protect_children(target regclass) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  protection opsadmin.protected_table;
   child regclass;
-  step text;
   covered integer := 0;
 BEGIN
-  SELECT p.* INTO protection FROM opsadmin.protected_table p JOIN opsadmin.target t ON t.id = p.target_id WHERE t.relation = target;
-  IF NOT FOUND THEN
+  IF NOT EXISTS (SELECT FROM opsadmin.protected_table p JOIN opsadmin.target t ON t.id = p.target_id WHERE t.relation = target) THEN
     RAISE EXCEPTION USING ERRCODE = 'OA435', MESSAGE = format('table "%s" is not protected', target),
       HINT = 'Name the table on top, as it stands in opsadmin.target.';
   END IF;
   FOR child IN SELECT opsadmin_private.open_children(target) LOOP
-    FOR step IN SELECT opsadmin_private.child_steps(child, opsadmin_private.tenant_column_of(target), protection.tenant_type, protection.trusted_roles) LOOP
-      EXECUTE step;
-    END LOOP;
+    PERFORM opsadmin_private.renew_policies(child, target);
     covered := covered + 1;
   END LOOP;
   RETURN covered;

@@ -3,7 +3,8 @@
 
 CREATE OR REPLACE FUNCTION opsadmin_private.rule_missing_policy() RETURNS SETOF opsadmin.finding
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT 'error', 'missing_policy', i.relation_name, format('policy "%s" %s', f.policy, CASE WHEN f.missing THEN 'is missing' ELSE 'is not as protect() makes it' END), f.remedy
+  SELECT 'error', 'missing_policy', i.relation_name, format('policy "%s" %s', f.policy, CASE WHEN f.missing THEN 'is missing' ELSE 'is not as protect() makes it' END),
+         format('SELECT opsadmin_private.renew_policies(%1$L, %1$L);', i.relation_name)
   FROM opsadmin_private.policy_faults() AS f JOIN opsadmin_private.isolated_relations() AS i ON i.relation = f.relation
   WHERE i.relation = i.root
 $$;

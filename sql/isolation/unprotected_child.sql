@@ -5,7 +5,7 @@ CREATE OR REPLACE FUNCTION opsadmin_private.rule_unprotected_child() RETURNS SET
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
   SELECT CASE WHEN i.relation IN (SELECT r.relation FROM opsadmin_private.reachable_relations() AS r) THEN 'error' ELSE 'warning' END,
          'unprotected_child', i.relation_name, format('read by its own name it has no policies, unlike %s', i.root_name),
-         format('SELECT opsadmin.protect_children(%L);', i.root_name)
+         format('SELECT opsadmin_private.renew_policies(%L, %L);', i.relation_name, i.root_name)
   FROM opsadmin_private.isolated_relations() AS i JOIN pg_class c ON c.oid = i.relation
   WHERE i.relation <> i.root AND i.kind <> 'f'
     AND (NOT c.relrowsecurity OR NOT c.relforcerowsecurity OR i.relation IN (SELECT f.relation FROM opsadmin_private.policy_faults() AS f))

@@ -5,7 +5,8 @@ CREATE OR REPLACE FUNCTION opsadmin_private.rule_widening_policy() RETURNS SETOF
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
   SELECT CASE WHEN floor.missing IS NULL THEN 'warning' ELSE 'error' END, 'widening_policy', i.relation_name,
          format('policy "%s" adds rows for partners%s', p.polname, CASE WHEN floor.missing IS NULL THEN '; only the restrictive policy keeps other tenants'' rows out' END),
-         format('DROP POLICY %I ON %s;', p.polname, i.relation_name)
+         CASE p.polname WHEN 'opsadmin_trusted' THEN format('SELECT opsadmin_private.renew_policies(%L, %L);', i.relation_name, i.root_name)
+              ELSE format('DROP POLICY %I ON %s;', p.polname, i.relation_name) END
   FROM opsadmin_private.isolated_relations() AS i
   JOIN pg_policy p ON p.polrelid = i.relation AND p.polpermissive AND p.polname NOT IN ('opsadmin_partner', 'opsadmin_internal')
   LEFT JOIN opsadmin_private.policy_faults() AS floor ON floor.relation = i.relation AND floor.policy = 'opsadmin_partner_floor'

@@ -56,6 +56,10 @@ DECLARE
   tried oid[] := ARRAY(SELECT r.oid FROM pg_roles r WHERE r.rolname IN ('opsadmin_internal', 'opsadmin_partner', 'opsadmin_internal_login', 'opsadmin_partner_login'));
   found_grantor oid;
 BEGIN
+  -- REVOKE writes the owner's rights down where there were none; what was not granted stays as it was.
+  IF NOT EXISTS (SELECT opsadmin_private.grantors_to_sites(relation)) THEN
+    RETURN;
+  END IF;
   EXECUTE statement;
   LOOP
     SELECT g INTO found_grantor FROM opsadmin_private.grantors_to_sites(relation) AS g WHERE g <> ALL (tried) LIMIT 1;

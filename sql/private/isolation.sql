@@ -35,25 +35,19 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.isolated_relations IS 'The protected tables and their children, with the tenant column';
 REVOKE ALL ON FUNCTION opsadmin_private.isolated_relations FROM PUBLIC;
 
--- The policies of protect() that a protected table or a child lacks or has otherwise, with the SQL that puts each right.
-CREATE OR REPLACE FUNCTION opsadmin_private.policy_faults() RETURNS TABLE (relation oid, policy name, missing boolean, remedy text)
+-- The policies of protect() that a protected table or a child lacks or has otherwise.
+CREATE OR REPLACE FUNCTION opsadmin_private.policy_faults() RETURNS TABLE (relation oid, policy name, missing boolean)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT i.relation, own.policy, p.oid IS NULL,
-         CASE WHEN p.oid IS NULL THEN '' ELSE format('DROP POLICY %I ON %s; ', own.policy, i.relation_name) END
-         || format('CREATE POLICY %I ON %s AS %s FOR ALL TO %I USING (%s) WITH CHECK (%s);', own.policy, i.relation_name,
-                   CASE WHEN own.permissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END, own.role_name, own.expression, own.expression)
+  SELECT i.relation, own.policy, p.oid IS NULL
   FROM opsadmin_private.isolated_relations() AS i
   JOIN pg_attribute a ON a.attrelid = i.relation AND a.attnum = i.tenant_number
-  -- The tenant predicate as it is written, and as the server writes it.
-  CROSS JOIN LATERAL (SELECT opsadmin_private.tenant_predicate(i.tenant_column, i.tenant_type),
-                             format(CASE WHEN a.atttypid = 'varchar'::regtype THEN '((%I)::text = opsadmin.current_tenant_key_%s())'
+  -- The tenant predicate as the server writes it.
+  CROSS JOIN LATERAL (SELECT format(CASE WHEN a.atttypid = 'varchar'::regtype THEN '((%I)::text = opsadmin.current_tenant_key_%s())'
                                          ELSE '(%I = opsadmin.current_tenant_key_%s())' END,
                                     i.tenant_column, CASE i.tenant_type WHEN 'integer' THEN 'int4' WHEN 'bigint' THEN 'int8' ELSE i.tenant_type END))
-    AS predicate (written, stored)
-  CROSS JOIN LATERAL (VALUES ('opsadmin_partner'::name, true, 'opsadmin_partner'::name, predicate.written, predicate.stored),
-                             ('opsadmin_partner_floor', false, 'opsadmin_partner', predicate.written, predicate.stored),
-                             ('opsadmin_internal', true, 'opsadmin_internal', 'true', 'true'))
-    AS own (policy, permissive, role_name, expression, stored)
+    AS predicate (stored)
+  CROSS JOIN LATERAL (VALUES ('opsadmin_partner'::name, true, 'opsadmin_partner'::name, predicate.stored), ('opsadmin_partner_floor', false, 'opsadmin_partner', predicate.stored),
+                             ('opsadmin_internal', true, 'opsadmin_internal', 'true')) AS own (policy, permissive, role_name, stored)
   LEFT JOIN pg_policy p ON p.polrelid = i.relation AND p.polname = own.policy
   LEFT JOIN pg_roles r ON r.rolname = own.role_name
   WHERE i.kind <> 'f'

@@ -1,6 +1,6 @@
 -- opsadmin.guard: changes of the schema that take a protection away, one by one, and those that do not.
 -- topic: isolation
-SELECT plan(81);
+SELECT plan(86);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -98,6 +98,7 @@ INSERT INTO verdict VALUES
     ('OK000', 'ALTER INDEX regress_shop.shop_name RENAME TO other'),
     ('OA452', 'ALTER TABLE regress_shop.product INHERIT regress_shop.every'),
     ('OA452', 'ALTER TABLE regress_shop.whole ATTACH PARTITION public.regress_kept FOR VALUES FROM (1) TO (9)'),
+    ('OK000', 'ALTER TABLE regress_shop.event ATTACH PARTITION public.regress_kept FOR VALUES FROM (100) TO (200)'),
     ('OK000', 'ALTER TABLE regress_shop.whole ATTACH PARTITION regress_shop.free FOR VALUES FROM (1) TO (9)'),
     ('42P01', 'ALTER TABLE regress_shop.product INHERIT regress_shop.nothing'),
     ('OK000', 'ALTER TABLE regress_shop.event DETACH PARTITION regress_shop.event_1'),
@@ -122,6 +123,21 @@ FROM unnest(ARRAY['ALTER TABLE regress_shop.shop ALTER owner_id DROP NOT NULL', 
 ALTER TABLE regress_shop.shop RENAME owner_id TO tenant_id;
 ALTER TRIGGER other ON regress_shop.product RENAME TO opsadmin_audit_update;
 ALTER TABLE regress_shop.product RENAME CONSTRAINT shop_of TO of_shop;
+
+-- What opsadmin itself mends is not judged.
+ALTER POLICY opsadmin_partner_floor ON regress_shop.product USING (true);
+ALTER POLICY opsadmin_trusted ON regress_shop.shop TO opsadmin_partner;
+ALTER POLICY opsadmin_partner ON regress_shop.event_1 USING (true);
+DROP POLICY opsadmin_internal ON regress_shop.event_1;
+SET opsadmin.guard = refuse;
+SELECT is(judged($$SELECT opsadmin.protect_children('regress_shop.event')$$), 'OK000 OK000 OK000', 'protect_children()');
+CREATE FUNCTION faults() RETURNS bigint LANGUAGE sql AS $$SELECT count(DISTINCT object) FROM opsadmin.check_isolation() WHERE rule IN ('missing_policy', 'unprotected_child', 'widening_policy')$$;
+SELECT is(faults(), 3::bigint, 'tables with faults');
+\o /dev/null
+SELECT remedy FROM opsadmin.check_isolation() WHERE rule IN ('missing_policy', 'unprotected_child', 'widening_policy') \gexec
+\o
+SELECT is(faults(), 0::bigint, 'the remedies mend them');
+SELECT is(count(*), 4::bigint, 'trusted roles go on as before') FROM pg_policy WHERE polname = 'opsadmin_trusted' AND polroles = ARRAY['regress_opsadmin_shop'::regrole::oid];
 
 -- Whoever does it, at whatever depth.
 SET opsadmin.guard = refuse;
