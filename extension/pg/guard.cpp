@@ -122,11 +122,14 @@ static void JudgeAlterTable(const AlterTableStmt* statement) {
         break;
       case AT_DisableTrig:
       case AT_EnableReplicaTrig:
-        Judge(relation, "trigger", command->name, false);
-        break;
       case AT_DisableTrigAll:
       case AT_DisableTrigUser:
-        Judge(relation, "all triggers", nullptr, false);
+        Judge(relation, "trigger", command->name, false);
+        break;
+      case AT_EnableTrig:
+      case AT_EnableTrigAll:
+      case AT_EnableTrigUser:
+        Judge(relation, "trigger of every session", command->name, false);
         break;
       case AT_AddInherit:
         JudgeParent(relation, RelationOf(castNode(RangeVar, command->def)));
@@ -187,6 +190,17 @@ static void JudgeStart(Node* statement) {
     case T_RenameStmt: {
       const RenameStmt* rename = castNode(RenameStmt, statement);
       if (rename->renameType == OBJECT_POLICY) Judge(RelationOf(rename->relation), "policy", rename->subname, false);
+      break;
+    }
+    case T_CreateTrigStmt: {
+      const CreateTrigStmt* create = castNode(CreateTrigStmt, statement);
+      if (create->replace) Judge(RelationOf(create->relation), "trigger", create->trigname, false);
+      break;
+    }
+    case T_AlterObjectDependsStmt: {
+      const AlterObjectDependsStmt* depends = castNode(AlterObjectDependsStmt, statement);
+      if (depends->objectType == OBJECT_TRIGGER && !depends->remove)
+        Judge(RelationOf(depends->relation), "trigger", strVal(llast(castNode(List, depends->object))), false);
       break;
     }
     case T_DropOwnedStmt: {

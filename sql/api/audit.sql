@@ -3,7 +3,7 @@
 -- Puts a table under audit, or changes the settings of one that is. Columns of redact appear as
 -- "[redacted]", columns of ignore not at all. Raises OA425 for unknown columns, OA436 for other kinds of tables.
 CREATE OR REPLACE FUNCTION opsadmin.audit(target regclass, redact name[] DEFAULT '{}', ignore name[] DEFAULT '{}') RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '3s' AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '3s' SET opsadmin.guard = 'off' AS $$
 DECLARE
   found_target integer;
   table_name text;

@@ -44,6 +44,17 @@ BEGIN
     FROM opsadmin.audited_table d JOIN opsadmin.target t ON t.id = d.target_id CROSS JOIN LATERAL unnest(d.redact || d.ignore) AS c(column_name)
     WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.relation AND a.attname = c.column_name AND NOT a.attisdropped);
 
+  -- The triggers by what they do: they may have other names by now. A trigger's type is a sum of bits.
+  RETURN QUERY
+    SELECT 'error', 'audit', t.name, format('not every %s is in the log: its trigger is gone, replaced, disabled in some sessions or tied to an extension', string_agg(event.name, ', ' ORDER BY event.bit)),
+           format('SELECT opsadmin.audit(%L, redact => %L, ignore => %L);', opsadmin_private.qualified_name(t.relation), d.redact, d.ignore)
+    FROM opsadmin.audited_table d JOIN opsadmin.target t ON t.id = d.target_id
+    CROSS JOIN (VALUES ('INSERT', 4), ('DELETE', 8), ('UPDATE', 16), ('TRUNCATE', 32)) AS event (name, bit)
+    WHERE NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = t.relation AND g.tgfoid = 'opsadmin.audit_trigger'::regproc AND g.tgtype = event.bit
+                                                 AND g.tgenabled = 'A' AND g.tgqual IS NULL
+                                                 AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = 'pg_trigger'::regclass AND x.objid = g.oid AND x.deptype = 'x'))
+    GROUP BY t.name, t.relation, d.redact, d.ignore;
+
   RETURN QUERY
     SELECT 'warning', 'resource', r.name, format('table "%s" is not protected: nobody can read the resource', t.name),
            format('SELECT opsadmin.protect(%L);', opsadmin_private.qualified_name(t.relation))

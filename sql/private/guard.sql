@@ -1,7 +1,7 @@
 -- What the guard asks of the catalog; extension/pg/guard.cpp reads the statement and calls these as the extension's owner.
 
 -- What a change would take from the isolation or the audit of a table, as a sentence; NULL when nothing. change is one
--- of the words below, object_name the policy, column, constraint, trigger or role that the statement names, parent the
+-- of the words below, object_name the policy, column, constraint, trigger (none: all) or role that the statement names, parent the
 -- table that relation is to inherit from. relation is 0 when the statement is about all that a role has.
 CREATE OR REPLACE FUNCTION opsadmin_private.lost_protection(relation oid, change text, object_name name, is_cascade boolean, parent oid) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -12,9 +12,10 @@ BEGIN
   IF change = 'policies' THEN
     RETURN CASE WHEN object_name IN ('opsadmin_internal', 'opsadmin_partner') AND EXISTS (SELECT FROM opsadmin.protected_table)
                 THEN format('The policies of protected tables for "%s" go with it.', object_name) END;
-  ELSIF change IN ('trigger', 'all triggers') THEN
+  ELSIF change IN ('trigger', 'trigger of every session') THEN
     RETURN (SELECT format('Trigger "%s" records changes of the table in the audit log.', g.tgname) FROM pg_trigger g
-            WHERE g.tgrelid = relation AND g.tgfoid = 'opsadmin.audit_trigger'::regproc AND (change = 'all triggers' OR g.tgname = object_name) ORDER BY g.tgname LIMIT 1);
+            WHERE g.tgrelid = relation AND g.tgfoid = 'opsadmin.audit_trigger'::regproc AND object_name IN ('', g.tgname)
+              AND (change = 'trigger' OR g.tgenabled = 'A') ORDER BY g.tgname LIMIT 1);
   ELSIF root IS NULL THEN
     RETURN NULL;
   ELSIF change = 'row security' THEN

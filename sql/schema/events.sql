@@ -9,7 +9,7 @@ CREATE EVENT TRIGGER opsadmin_new_child ON ddl_command_end WHEN TAG IN ('CREATE 
 COMMENT ON EVENT TRIGGER opsadmin_new_child IS 'opsadmin protects partitions and children that a protected table gets';
 
 CREATE EVENT TRIGGER opsadmin_guard ON ddl_command_start
-  WHEN TAG IN ('ALTER TABLE', 'ALTER POLICY', 'DROP POLICY', 'DROP TRIGGER', 'DROP INDEX', 'DROP OWNED', 'DROP EXTENSION', 'DROP LANGUAGE')
+  WHEN TAG IN ('ALTER TABLE', 'ALTER POLICY', 'DROP POLICY', 'CREATE TRIGGER', 'ALTER TRIGGER', 'DROP TRIGGER', 'DROP INDEX', 'DROP OWNED', 'DROP EXTENSION', 'DROP LANGUAGE')
   EXECUTE FUNCTION opsadmin_private.guard();
 COMMENT ON EVENT TRIGGER opsadmin_guard IS 'opsadmin judges changes that take a protection away, and closes the tables before it is dropped';
 

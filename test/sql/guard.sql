@@ -1,6 +1,6 @@
 -- opsadmin.guard: changes of the schema that take a protection away, one by one, and those that do not.
 -- topic: isolation
-SELECT plan(86);
+SELECT plan(102);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -17,6 +17,7 @@ CREATE TABLE regress_shop.event_1 PARTITION OF regress_shop.event FOR VALUES FRO
 CREATE TABLE regress_shop.free (id int PRIMARY KEY, tenant_id bigint NOT NULL);
 CREATE POLICY opsadmin_internal ON regress_shop.free USING (true);
 RESET ROLE;
+CREATE FUNCTION regress_shop.nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE TABLE regress_shop.every (name text);
 CREATE TABLE regress_shop.whole (id int, tenant_id bigint NOT NULL) PARTITION BY RANGE (id);
 CREATE TABLE public.regress_kept (id int PRIMARY KEY, tenant_id bigint NOT NULL);
@@ -80,6 +81,22 @@ INSERT INTO verdict VALUES
     ('OA452', 'ALTER TABLE regress_shop.product ENABLE REPLICA TRIGGER opsadmin_audit_delete'),
     ('OA452', 'ALTER TABLE regress_shop.product DISABLE TRIGGER ALL'),
     ('OA452', 'ALTER TABLE regress_shop.free DISABLE TRIGGER USER'),
+    ('OA452', 'CREATE OR REPLACE TRIGGER opsadmin_audit_update AFTER UPDATE ON regress_shop.product FOR EACH STATEMENT EXECUTE FUNCTION regress_shop.nothing()'),
+    ('OA452', 'CREATE OR REPLACE TRIGGER opsadmin_audit_update AFTER UPDATE ON regress_shop.free REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT WHEN (false) EXECUTE FUNCTION opsadmin.audit_trigger(1, '''')'),
+    ('OA452', 'ALTER TRIGGER opsadmin_audit_update ON regress_shop.product DEPENDS ON EXTENSION plpgsql'),
+    ('OA452', 'ALTER TABLE regress_shop.product ENABLE TRIGGER opsadmin_audit_delete'),
+    ('OA452', 'ALTER TABLE regress_shop.product ENABLE TRIGGER ALL'),
+    ('OA452', 'ALTER TABLE regress_shop.free ENABLE TRIGGER USER'),
+    ('OK000', 'ALTER TABLE regress_shop.product ENABLE ALWAYS TRIGGER opsadmin_audit_delete'),
+    ('OK000', 'ALTER TABLE regress_shop.product ENABLE TRIGGER company'),
+    ('OK000', 'ALTER TABLE regress_shop.shop ENABLE TRIGGER ALL'),
+    ('OK000', 'CREATE OR REPLACE TRIGGER company BEFORE UPDATE ON regress_shop.product FOR EACH ROW EXECUTE FUNCTION regress_shop.nothing()'),
+    ('OK000', 'CREATE OR REPLACE TRIGGER other AFTER UPDATE ON regress_shop.product FOR EACH STATEMENT EXECUTE FUNCTION regress_shop.nothing()'),
+    ('42710', 'CREATE TRIGGER opsadmin_audit_update AFTER UPDATE ON regress_shop.product FOR EACH STATEMENT EXECUTE FUNCTION regress_shop.nothing()'),
+    ('OK000', 'ALTER TRIGGER opsadmin_audit_update ON regress_shop.product NO DEPENDS ON EXTENSION plpgsql'),
+    ('OK000', 'ALTER TRIGGER company ON regress_shop.product DEPENDS ON EXTENSION plpgsql'),
+    ('42704', 'ALTER TRIGGER nothing ON regress_shop.product DEPENDS ON EXTENSION plpgsql'),
+    ('OK000', $$SELECT opsadmin.audit('regress_shop.product', redact => '{name}')$$),
     ('OK000', 'ALTER TABLE regress_shop.product DISABLE TRIGGER company'),
     ('OK000', 'ALTER TABLE regress_shop.shop DISABLE TRIGGER ALL'),
     ('OK000', 'DROP TRIGGER company ON regress_shop.product'),

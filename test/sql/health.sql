@@ -1,5 +1,5 @@
 -- health(): a finding for everything that is missing, each with a remedy that mends it.
-SELECT plan(31);
+SELECT plan(38);
 \ir include/failure.psql
 
 CREATE FUNCTION findings(rules text[]) RETURNS SETOF text LANGUAGE sql AS $$SELECT concat_ws('|', level, rule, object, problem, remedy) FROM opsadmin.health() WHERE rule = ANY (rules)$$;
@@ -85,6 +85,27 @@ SELECT set_eq($$SELECT findings('{isolation,audit,kpi}')$$, ARRAY['error|isolati
 SELECT lives_ok($$SELECT opsadmin.unprotect('regress_shop.kept'), opsadmin.protect('regress_shop.kept', 'customer_id'), opsadmin.audit('regress_shop.kept', redact => '{bought_at}'),
                          opsadmin.define_kpi('kept', 'regress_shop.kept', 'bought_at')$$, 'the remedies can be run');
 SELECT is_empty($$SELECT findings('{isolation,audit,kpi}')$$, 'and mend it');
+
+-- Triggers of the audit that are not as audit() makes them, each found and mended.
+CREATE FUNCTION regress_shop.nothing() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$;
+CREATE FUNCTION audit_after(fault text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    found record;
+BEGIN
+    EXECUTE fault;
+    SELECT h.problem, h.remedy INTO found FROM opsadmin.health() AS h WHERE h.rule = 'audit';
+    EXECUTE found.remedy;
+    RETURN substring(found.problem FROM '[A-Z]+(?:, [A-Z]+)*') || CASE WHEN EXISTS (SELECT FROM opsadmin.health() AS h WHERE h.rule = 'audit') THEN ' not mended' ELSE '' END;
+END
+$$;
+SELECT is(trim(audit_after(fault)), events, fault)
+FROM (VALUES ('CREATE OR REPLACE TRIGGER opsadmin_audit_update AFTER UPDATE ON regress_shop.kept EXECUTE FUNCTION regress_shop.nothing()', 'UPDATE'),
+             ('CREATE OR REPLACE TRIGGER opsadmin_audit_insert AFTER INSERT ON regress_shop.kept REFERENCING NEW TABLE AS new_rows WHEN (false) EXECUTE FUNCTION opsadmin.audit_trigger(1, '''')', 'INSERT'),
+             ('ALTER TRIGGER opsadmin_audit_delete ON regress_shop.kept DEPENDS ON EXTENSION plpgsql', 'DELETE'),
+             ('ALTER TABLE regress_shop.kept ENABLE TRIGGER ALL', 'INSERT, DELETE, UPDATE, TRUNCATE'),
+             ('ALTER TABLE regress_shop.kept DISABLE TRIGGER opsadmin_audit_truncate', 'TRUNCATE'),
+             ('DROP TRIGGER opsadmin_audit_truncate ON regress_shop.kept', 'TRUNCATE')) AS v (fault, events);
+SELECT is(redact, '{bought_at}', 'with the same columns redacted') FROM opsadmin.audited_table;
 DROP SCHEMA regress_shop CASCADE;
 RESET client_min_messages;
 
