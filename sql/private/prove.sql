@@ -133,7 +133,7 @@ DECLARE
 BEGIN
   SELECT * INTO seen FROM opsadmin_private.attempt(NULL, '{*}', query, site => 'internal');
   IF seen.code IS NOT NULL THEN
-    RAISE EXCEPTION USING ERRCODE = seen.code, MESSAGE = seen.message;
+    RAISE data_exception USING MESSAGE = seen.code || ': ' || seen.message;
   END IF;
   RETURN seen.answer;
 END

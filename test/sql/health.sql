@@ -122,6 +122,10 @@ SELECT is(opsadmin.run_maintenance(), 0::bigint, 'the next time there is nothing
 SET SESSION AUTHORIZATION opsadmin_worker;
 SELECT is(opsadmin.run_maintenance(), 0::bigint, 'the worker may call it');
 RESET SESSION AUTHORIZATION;
-SELECT is(failure_as('opsadmin_internal', statement), '42501', 'staff may not: ' || statement) FROM unnest(ARRAY['SELECT opsadmin.run_maintenance()', 'SELECT opsadmin.health()', 'SELECT opsadmin.unschedule()']) AS statement;
+BEGIN;
+SELECT opsadmin_private.bind_actor('internal', NULL, NULL, '{*}') \g /dev/null
+SET LOCAL ROLE opsadmin_internal;
+SELECT is(failure(statement), '42501', 'staff may not: ' || statement) FROM unnest(ARRAY['SELECT opsadmin.run_maintenance()', 'SELECT opsadmin.health()', 'SELECT opsadmin.unschedule()']) AS statement;
+ROLLBACK;
 
 SELECT * FROM finish();

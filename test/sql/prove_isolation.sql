@@ -1,6 +1,6 @@
 -- prove_isolation(): it holds on a shop that is set up well, leaves nothing behind, and catches each fault that is planted.
 -- needs: operated-shop
-SELECT plan(83);
+SELECT plan(82);
 \ir include/failure.psql
 SET client_min_messages = error;
 
