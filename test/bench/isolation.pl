@@ -3,10 +3,10 @@
 # an empty transaction; and the hooks on a session of no site, against a server without the library.
 use strict;
 use warnings;
+STDOUT->autoflush(1);
 use FindBin;
 use lib "$FindBin::Bin/../lib", $FindBin::Bin;
 use Digest::SHA qw(hmac_sha256);
-use File::Temp;
 use MIME::Base64 qw(encode_base64url decode_base64url);
 use OpsadminBench;
 use OpsadminCluster;
@@ -122,25 +122,25 @@ printf "%-26s %8.1f µs over an empty transaction\n", $_, ($median{$_} - $median
 
 my $bare = OpsadminCluster->new(settings => [q{shared_preload_libraries = ''}, 'shared_buffers = 256MB', 'autovacuum = off'])->start;
 my $loaded = OpsadminCluster->new(settings => [q{shared_preload_libraries = 'opsadmin'}, 'shared_buffers = 256MB', 'autovacuum = off'])->start;
-my $select = File::Temp->new(SUFFIX => '.sql');
-print $select "\\set id random(1, 100000)\nSELECT * FROM item WHERE id = :id;\n";
-close $select;
-chmod 0644, $select->filename;
 for my $server ($bare, $loaded) {
     $server->query('postgres', 'CREATE ROLE app LOGIN; CREATE TABLE item AS SELECT n AS id, n AS tenant_id, repeat($$x$$, 100) AS name FROM generate_series(1, 100000) AS n; ALTER TABLE item ADD PRIMARY KEY (id); GRANT SELECT ON item TO app');
     $server->query('postgres', 'VACUUM ANALYZE item');
 }
 %cpu = ();
-for my $round (1 .. 2 * $rounds + 1) {
-    for my $case ($round % 2 ? (['without the library', $bare], ['with its hooks', $loaded]) : (['with its hooks', $loaded], ['without the library', $bare])) {
-        my ($variant, $server) = @$case;
-        open my $file, '<', $server->host . '/data/postmaster.pid' or die "postmaster.pid: $!";
-        chomp(my $postmaster = <$file>);
-        my $before = tree_cpu_seconds($postmaster);
-        my ($status, $output) = $server->client('pgbench', '-n', '-U', 'app', '-t', 50000, '-M', 'prepared', '-f', $select->filename, 'postgres');
-        die "pgbench: $output\n" if $status;
-        push @{ $cpu{$variant} }, tree_cpu_seconds($postmaster) - $before if $round > 1;
+my %sessions = ('without the library' => $bare->session('postgres', user => 'app'), 'with its hooks' => $loaded->session('postgres', user => 'app'));
+my %pids;
+for my $variant (keys %sessions) {
+    ($pids{$variant}) = $sessions{$variant}->query('SELECT pg_backend_pid()') =~ /(\d+)/;
+    $sessions{$variant}->query('PREPARE one(int) AS SELECT * FROM item WHERE id = $1');
+}
+my $selects = q{SELECT format('EXECUTE one(%s)', 1 + n * 7919 % 100000) FROM generate_series(1, 5000) AS n \gexec};
+for my $round (0 .. 4 * $rounds) {
+    for my $variant (sort { $round % 2 ? $a cmp $b : $b cmp $a } keys %sessions) {
+        my $before = cpu_seconds($pids{$variant});
+        $sessions{$variant}->query($selects);
+        push @{ $cpu{$variant} }, cpu_seconds($pids{$variant}) - $before if $round;
     }
 }
-print "50,000 prepared SELECTs of one row by key\n";
+$_->quit for values %sessions;
+print "5,000 prepared SELECTs of one row by key\n";
 report('without the library', %cpu);
