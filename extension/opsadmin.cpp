@@ -28,6 +28,7 @@ static shmem_startup_hook_type previous_startup_hook = nullptr;
 
 static void RequestMemory() {
   if (previous_request_hook != nullptr) previous_request_hook();
+  RequestAuditMemory();
   RequestContextMemory();
   RequestKeyMemory();
   RequestUsedTicketsMemory();
@@ -38,6 +39,7 @@ static void RequestMemory() {
 static void InitializeMemory() {
   if (previous_startup_hook != nullptr) previous_startup_hook();
   LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+  InitializeAuditMemory();
   InitializeContextMemory();
   InitializeKeyMemory();
   InitializeUsedTicketsMemory();

@@ -1,20 +1,25 @@
-// The audit trigger: reads the transition tables of a statement and writes one entry a changed row.
-// opsadmin.audit() creates it; its arguments are the target's id, its tenant column (or '') and rules
-// "redact:column" and "ignore:column". All state lives in the call: an error anywhere leaves nothing.
+// The audit trigger: reads the transition tables of a statement, or one row, and writes one entry a changed row.
+// opsadmin_private.audit_tree() creates it; its arguments are the target's id, its tenant column (or ''), "key:column"
+// for the integer by which entries name rows, "child", "replicated", and rules "redact:column" and "ignore:column".
+// All state lives in the call: an error anywhere leaves nothing.
 #include "audit.h"
 #include "context.h"
+#include "settings.h"
 
 #include "../core/error.h"
 #include "raise.h"
 
 extern "C" {
 #include "access/table.h"
+#include "access/xact.h"
 #include "catalog/namespace.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
+#include "replication/logicalworker.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
+#include "utils/resowner.h"
 #include "utils/tuplestore.h"
 }
 
@@ -118,6 +123,49 @@ static int64 RowTenant(TenantColumn* tenant, TupleTableSlot* slot) {
   return known->id;
 }
 
+// What a call of the trigger works with; it lives as long.
+struct AuditCall {
+  const TriggerData* data;
+  int32 target_id;
+  bool is_child;       // a partition, or a table that inherits
+  bool is_replicated;  // what logical replication applies has triggers of its own
+  RowShape* shape;
+  TenantColumn tenant;
+  AuditWriter* writer;    // NULL until there is an entry
+  int64 expected;         // how many entries there can be
+  MemoryContext context;  // of the call
+  MemoryContext row;      // of a row
+};
+
+// Writes an entry about the row in the slot. before and after hold until the next row.
+static void WriteRow(AuditCall* call, char op, TupleTableSlot* slot, Jsonb* before, Jsonb* after) {
+  if (call->writer == nullptr) {
+    MemoryContextSwitchTo(call->context);
+    call->writer = OpenAuditWriter(call->target_id, call->expected);
+    MemoryContextSwitchTo(call->row);
+  }
+  const RowKey key = KeyOfRow(call->shape, slot);
+  WriteAuditEntry(call->writer, RowTenant(&call->tenant, slot), op, &key, before, after);
+}
+
+static void AuditRow(AuditCall* call, char op, TupleTableSlot* slot) {
+  MemoryContextSwitchTo(call->row);
+  Jsonb* values = WholeRow(call->shape, slot);
+  WriteRow(call, op, slot, op == 'D' ? values : nullptr, op == 'I' ? values : nullptr);
+  MemoryContextSwitchTo(call->context);
+  MemoryContextReset(call->row);
+}
+
+static void AuditChange(AuditCall* call, TupleTableSlot* before, TupleTableSlot* after) {
+  Jsonb* old_values;
+  Jsonb* new_values;
+  MemoryContextSwitchTo(call->row);
+  if (ChangedColumns(call->shape, before, after, &old_values, &new_values))
+    WriteRow(call, 'U', before, old_values, new_values);
+  MemoryContextSwitchTo(call->context);
+  MemoryContextReset(call->row);
+}
+
 // A slot that reads a transition table from its start, through a read pointer of its own.
 static TupleTableSlot* BeginRead(Tuplestorestate* rows, TupleDesc descriptor) {
   tuplestore_select_read_pointer(rows, tuplestore_alloc_read_pointer(rows, EXEC_FLAG_REWIND));
@@ -125,54 +173,194 @@ static TupleTableSlot* BeginRead(Tuplestorestate* rows, TupleDesc descriptor) {
   return MakeSingleTupleTableSlot(descriptor, &TTSOpsMinimalTuple);
 }
 
-static void AuditInsertOrDelete(Tuplestorestate* rows, RowShape* shape, TenantColumn* tenant, int32 target_id,
-                                char op) {
-  MemoryContext statement = CurrentMemoryContext;
-  MemoryContext row = AllocSetContextCreate(statement, "opsadmin audit row", ALLOCSET_DEFAULT_SIZES);
-  TupleTableSlot* slot = BeginRead(rows, shape->descriptor);
-  AuditWriter* writer = nullptr;
-  while (tuplestore_gettupleslot(rows, true, false, slot)) {
-    if (writer == nullptr) writer = OpenAuditWriter(target_id);
-    MemoryContextSwitchTo(row);
-    Jsonb* values = WholeRow(shape, slot);
-    WriteAuditEntry(writer, RowTenant(tenant, slot), op, RowKey(shape, slot), op == 'D' ? values : nullptr,
-                    op == 'I' ? values : nullptr);
-    MemoryContextSwitchTo(statement);
-    MemoryContextReset(row);
-  }
-  if (writer != nullptr) CloseAuditWriter(writer);
+static void AuditInsertOrDelete(AuditCall* call, Tuplestorestate* rows, char op) {
+  TupleTableSlot* slot = BeginRead(rows, call->shape->descriptor);
+  call->expected = tuplestore_tuple_count(rows);
+  while (tuplestore_gettupleslot(rows, true, false, slot)) AuditRow(call, op, slot);
   ExecDropSingleTupleTableSlot(slot);
 }
 
-static void AuditUpdate(Tuplestorestate* old_rows, Tuplestorestate* new_rows, RowShape* shape, TenantColumn* tenant,
-                        int32 target_id) {
-  // The executor stores both rows of an update together, so that they pair by their order.
-  if (tuplestore_tuple_count(old_rows) != tuplestore_tuple_count(new_rows))
-    elog(ERROR, "the transition tables of an audited update do not pair");
-  MemoryContext statement = CurrentMemoryContext;
-  MemoryContext row = AllocSetContextCreate(statement, "opsadmin audit row", ALLOCSET_DEFAULT_SIZES);
-  TupleTableSlot* before = BeginRead(old_rows, shape->descriptor);
-  TupleTableSlot* after = BeginRead(new_rows, shape->descriptor);
-  AuditWriter* writer = nullptr;
-  while (tuplestore_gettupleslot(old_rows, true, false, before) &&
-         tuplestore_gettupleslot(new_rows, true, false, after)) {
-    Jsonb* old_values;
-    Jsonb* new_values;
-    MemoryContextSwitchTo(row);
-    if (ChangedColumns(shape, before, after, &old_values, &new_values)) {
-      if (writer == nullptr) {
-        MemoryContextSwitchTo(statement);
-        writer = OpenAuditWriter(target_id);
-        MemoryContextSwitchTo(row);
-      }
-      WriteAuditEntry(writer, RowTenant(tenant, before), 'U', RowKey(shape, before), old_values, new_values);
-    }
-    MemoryContextSwitchTo(statement);
-    MemoryContextReset(row);
+// A row that waits for its other half.
+struct UnpairedRow {
+  int64 number;  // its key
+  MinimalTuple tuple;
+};
+
+// Old rows have no new ones when a trigger of the partition that they move to keeps them out: they are gone. Pairing
+// by order would then pair strangers, so rows pair by their keys; what is left over was deleted or is new.
+static void AuditUnpaired(AuditCall* call, Tuplestorestate* old_rows, Tuplestorestate* new_rows) {
+  TupleTableSlot* before = BeginRead(old_rows, call->shape->descriptor);
+  TupleTableSlot* after = BeginRead(new_rows, call->shape->descriptor);
+  HASHCTL control = {};
+  control.keysize = sizeof(int64);
+  control.entrysize = sizeof(UnpairedRow);
+  control.hcxt = call->context;
+  HTAB* waiting = hash_create("opsadmin rows without a pair", 1024, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+  call->expected = tuplestore_tuple_count(old_rows) + tuplestore_tuple_count(new_rows);
+  while (tuplestore_gettupleslot(new_rows, true, false, after)) {
+    bool found = true;
+    UnpairedRow* row = nullptr;
+    const RowKey key = KeyOfRow(call->shape, after);
+    if (key.has_number) row = static_cast<UnpairedRow*>(hash_search(waiting, &key.number, HASH_ENTER, &found));
+    if (found)
+      AuditRow(call, 'I', after);
+    else
+      row->tuple = ExecCopySlotMinimalTuple(after);
   }
-  if (writer != nullptr) CloseAuditWriter(writer);
+  while (tuplestore_gettupleslot(old_rows, true, false, before)) {
+    bool found = false;
+    const RowKey key = KeyOfRow(call->shape, before);
+    if (key.has_number) {
+      const UnpairedRow* row = static_cast<UnpairedRow*>(hash_search(waiting, &key.number, HASH_REMOVE, &found));
+      // A removed element stays as it was until the next one is entered, and none is.
+      if (found) {
+        ExecStoreMinimalTuple(row->tuple, after, false);
+        AuditChange(call, before, after);
+      }
+    }
+    if (!found) AuditRow(call, 'D', before);
+  }
+  HASH_SEQ_STATUS scan;
+  hash_seq_init(&scan, waiting);
+  while (const UnpairedRow* row = static_cast<UnpairedRow*>(hash_seq_search(&scan))) {
+    ExecStoreMinimalTuple(row->tuple, after, false);
+    AuditRow(call, 'I', after);
+  }
   ExecDropSingleTupleTableSlot(after);
   ExecDropSingleTupleTableSlot(before);
+}
+
+static void AuditUpdate(AuditCall* call, Tuplestorestate* old_rows, Tuplestorestate* new_rows) {
+  if (tuplestore_tuple_count(old_rows) != tuplestore_tuple_count(new_rows)) {
+    AuditUnpaired(call, old_rows, new_rows);
+    return;
+  }
+  // The executor stores both rows of an update together, so that they pair by their order.
+  TupleTableSlot* before = BeginRead(old_rows, call->shape->descriptor);
+  TupleTableSlot* after = BeginRead(new_rows, call->shape->descriptor);
+  call->expected = tuplestore_tuple_count(old_rows);
+  while (tuplestore_gettupleslot(old_rows, true, false, before) &&
+         tuplestore_gettupleslot(new_rows, true, false, after))
+    AuditChange(call, before, after);
+  ExecDropSingleTupleTableSlot(after);
+  ExecDropSingleTupleTableSlot(before);
+}
+
+// The tables whose rows are gone have entries, and one of a tree is named in it; a partitioned one has no rows.
+static void AuditTruncate(AuditCall* call) {
+  Relation relation = call->data->tg_relation;
+  if (relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE) return;
+  const RowKey no_key = {};
+  Jsonb* before = nullptr;
+  if (call->is_child) {
+    JsonbParseState* state = nullptr;
+    JsonbValue item;
+    pushJsonbValue(&state, WJB_BEGIN_OBJECT, nullptr);
+    item.type = jbvString;
+    item.val.string.val = const_cast<char*>("table");
+    item.val.string.len = strlen("table");
+    pushJsonbValue(&state, WJB_KEY, &item);
+    item.val.string.val =
+        psprintf("%s.%s", get_namespace_name(RelationGetNamespace(relation)), RelationGetRelationName(relation));
+    item.val.string.len = strlen(item.val.string.val);
+    pushJsonbValue(&state, WJB_VALUE, &item);
+    before = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr));
+  }
+  call->writer = OpenAuditWriter(call->target_id, 1);
+  WriteAuditEntry(call->writer, 0, 'T', &no_key, before, nullptr);
+}
+
+static void ReadArguments(AuditCall* call) {
+  const Trigger* trigger = call->data->tg_trigger;
+  const char* number_key = "";
+  call->target_id = pg_strtoint32(trigger->tgargs[0]);
+  call->shape = MakeRowShape(call->data->tg_relation);
+  call->tenant = FindTenantColumn(call->shape->descriptor, trigger->tgargs[1]);
+  for (int i = 2; i < trigger->tgnargs; i++) {
+    const char* argument = trigger->tgargs[i];
+    if (strncmp(argument, "key:", 4) == 0)
+      number_key = argument + 4;
+    else if (strcmp(argument, "child") == 0)
+      call->is_child = true;
+    else if (strcmp(argument, "replicated") == 0)
+      call->is_replicated = true;
+    else
+      ApplyRule(call->shape, argument);
+  }
+  FinishRowShape(call->shape, number_key);
+}
+
+static void AuditStatement(AuditCall* call) {
+  const TriggerEvent event = call->data->tg_event;
+  // Of what logical replication applies, which fires triggers by row alone, only the first copy fires this one, too.
+  if (call->is_replicated && IsLogicalWorker()) return;
+  if (TRIGGER_FIRED_BY_INSERT(event))
+    AuditInsertOrDelete(call, call->data->tg_newtable, 'I');
+  else if (TRIGGER_FIRED_BY_DELETE(event))
+    AuditInsertOrDelete(call, call->data->tg_oldtable, 'D');
+  else
+    AuditUpdate(call, call->data->tg_oldtable, call->data->tg_newtable);
+}
+
+// The path for what statement triggers cannot see: tables with a layout of their own, and logical replication.
+static void AuditOneRow(AuditCall* call) {
+  const TriggerData* data = call->data;
+  if (call->is_replicated && !IsLogicalWorker()) return;
+  call->expected = 1;
+  if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
+    AuditChange(call, data->tg_trigslot, data->tg_newslot);
+  else
+    AuditRow(call, TRIGGER_FIRED_BY_INSERT(data->tg_event) ? 'I' : 'D', data->tg_trigslot);
+}
+
+static void Audit(const TriggerData* data) {
+  MemoryContext caller = CurrentMemoryContext;
+  AuditCall call = {};
+  call.data = data;
+  call.context = AllocSetContextCreate(caller, "opsadmin audit", ALLOCSET_DEFAULT_SIZES);
+  call.row = AllocSetContextCreate(call.context, "opsadmin audit row", ALLOCSET_DEFAULT_SIZES);
+  MemoryContextSwitchTo(call.context);
+  ReadArguments(&call);
+  if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+    AuditTruncate(&call);
+  else if (TRIGGER_FIRED_FOR_STATEMENT(data->tg_event))
+    AuditStatement(&call);
+  else
+    AuditOneRow(&call);
+  if (call.writer != nullptr) CloseAuditWriter(call.writer);
+  MemoryContextSwitchTo(caller);
+  MemoryContextDelete(call.context);
+}
+
+// Does the same in a subtransaction of its own: an error takes back the entries alone and raises the alarm. A cancelled
+// statement is cancelled all the same.
+static void AuditOrWarn(const TriggerData* data) {
+  MemoryContext caller = CurrentMemoryContext;
+  ResourceOwner owner = CurrentResourceOwner;
+  BeginInternalSubTransaction(nullptr);
+  MemoryContextSwitchTo(caller);
+  PG_TRY();
+  {
+    Audit(data);
+    ReleaseCurrentSubTransaction();
+  }
+  PG_CATCH();
+  {
+    MemoryContextSwitchTo(caller);
+    ErrorData* error = CopyErrorData();
+    if (error->sqlerrcode == ERRCODE_QUERY_CANCELED) PG_RE_THROW();
+    FlushErrorState();
+    RollbackAndReleaseCurrentSubTransaction();
+    MemoryContextSwitchTo(caller);
+    CountAuditFailure();
+    ereport(LOG, (errmsg("a change of \"%s\" is not in the audit log: %s", RelationGetRelationName(data->tg_relation),
+                         error->message)));
+    ereport(WARNING, (errcode(error->sqlerrcode), errmsg("a change of \"%s\" is not in the audit log",
+                                                         RelationGetRelationName(data->tg_relation))));
+  }
+  PG_END_TRY();
+  MemoryContextSwitchTo(caller);
+  CurrentResourceOwner = owner;
 }
 
 OPSADMIN_FUNCTION(opsadmin_audit_trigger) {
@@ -180,35 +368,16 @@ OPSADMIN_FUNCTION(opsadmin_audit_trigger) {
     ereport(ERROR,
             (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED), errmsg("opsadmin.audit_trigger() is a trigger")));
   const TriggerData* data = reinterpret_cast<TriggerData*>(fcinfo->context);
-  const Trigger* trigger = data->tg_trigger;
   const bool has_rows = (data->tg_newtable != nullptr || TRIGGER_FIRED_BY_DELETE(data->tg_event)) &&
                         (data->tg_oldtable != nullptr || TRIGGER_FIRED_BY_INSERT(data->tg_event));
-  if (!TRIGGER_FIRED_AFTER(data->tg_event) || !TRIGGER_FIRED_FOR_STATEMENT(data->tg_event) || trigger->tgnargs < 2 ||
-      (!has_rows && !TRIGGER_FIRED_BY_TRUNCATE(data->tg_event)))
+  if (!TRIGGER_FIRED_AFTER(data->tg_event) || data->tg_trigger->tgnargs < 2 ||
+      (!has_rows && !TRIGGER_FIRED_BY_TRUNCATE(data->tg_event) && !TRIGGER_FIRED_FOR_ROW(data->tg_event)))
     ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
                     errmsg("opsadmin.audit_trigger() is created by opsadmin.audit() only")));
-
-  MemoryContext caller = CurrentMemoryContext;
-  MemoryContext call = AllocSetContextCreate(caller, "opsadmin audit", ALLOCSET_DEFAULT_SIZES);
-  MemoryContextSwitchTo(call);
-  const int32 target_id = pg_strtoint32(trigger->tgargs[0]);
-  if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event)) {
-    AuditWriter* writer = OpenAuditWriter(target_id);
-    WriteAuditEntry(writer, 0, 'T', nullptr, nullptr, nullptr);
-    CloseAuditWriter(writer);
-  } else {
-    RowShape* shape = MakeRowShape(data->tg_relation);
-    TenantColumn tenant = FindTenantColumn(shape->descriptor, trigger->tgargs[1]);
-    for (int i = 2; i < trigger->tgnargs; i++) ApplyRule(shape, trigger->tgargs[i]);
-    if (TRIGGER_FIRED_BY_INSERT(data->tg_event))
-      AuditInsertOrDelete(data->tg_newtable, shape, &tenant, target_id, 'I');
-    else if (TRIGGER_FIRED_BY_DELETE(data->tg_event))
-      AuditInsertOrDelete(data->tg_oldtable, shape, &tenant, target_id, 'D');
-    else
-      AuditUpdate(data->tg_oldtable, data->tg_newtable, shape, &tenant, target_id);
-  }
-  MemoryContextSwitchTo(caller);
-  MemoryContextDelete(call);
+  if (audit_on_error == static_cast<int>(AuditOnError::warn))
+    AuditOrWarn(data);
+  else
+    Audit(data);
   return PointerGetDatum(nullptr);
 }
 

@@ -1,10 +1,12 @@
-// The audit trigger's parts: row_json turns rows into jsonb, audit_log writes entries, audit drives both.
+// The audit trigger's parts: row_json turns rows into jsonb, audit_log writes entries, audit_storage says
+// where to, audit drives them.
 #pragma once
 
 #include "compat.h"
 
 extern "C" {
 #include "executor/executor.h"
+#include "lib/stringinfo.h"
 #include "utils/jsonb.h"
 #include "utils/rel.h"
 }
@@ -17,31 +19,59 @@ void InitializeAudit();
 
 enum class ColumnRule : uint8 { keep, redact, ignore };
 
+struct ShapeColumn;
+
 // What a statement needs to know of an audited table; lives as long as the trigger's call.
 struct RowShape {
   TupleDesc descriptor;
   ColumnRule* rules;       // by attribute index
-  FmgrInfo* to_jsonb;      // by attribute index, for types without a short cut
-  MemoryContext context;   // where to_jsonb lives: longer than a row
-  Bitmapset* key_columns;  // attribute indexes of the primary key, NULL without one
+  MemoryContext context;   // where it lives: longer than a row
+  Bitmapset* key_columns;  // attribute numbers of the primary key as in pull_varattnos(), NULL without one
+  int number_key;          // attribute index of a key that is one integer, -1: it is something else
+  ShapeColumn* columns;    // those that were not dropped, in the order of jsonb
+  int count;
+  ShapeColumn** chosen;       // those that the object being written has
+  StringInfoData buffers[3];  // the key, before and after
 };
 
+// How an entry names its row: by an integer, or by an object and its hash.
+struct RowKey {
+  bool has_number;
+  bool is_null;
+  int64 number;
+  Jsonb* object;
+};
+
+// The caller sets rules in between; number_key is the name of the integer that the registry has as the key.
 RowShape* MakeRowShape(Relation relation);
-// The key columns as an object, NULL without a primary key.
-Jsonb* RowKey(const RowShape* shape, TupleTableSlot* slot);
+void FinishRowShape(RowShape* shape, const char* number_key);
+// These give pointers into the shape's buffers, which hold until the next call.
+RowKey KeyOfRow(RowShape* shape, TupleTableSlot* slot);
 // All columns but the ignored ones.
-Jsonb* WholeRow(const RowShape* shape, TupleTableSlot* slot);
+Jsonb* WholeRow(RowShape* shape, TupleTableSlot* slot);
 // The columns that differ, old and new; false when none does.
-bool ChangedColumns(const RowShape* shape, TupleTableSlot* before, TupleTableSlot* after, Jsonb** old_values,
+bool ChangedColumns(RowShape* shape, TupleTableSlot* before, TupleTableSlot* after, Jsonb** old_values,
                     Jsonb** new_values);
+
+// ---- audit_storage.cpp: ids, and the partition that an id belongs to ----
+
+void RequestAuditMemory();
+void InitializeAuditMemory();
+// Notes a statement that was let through without entries.
+void CountAuditFailure();
+// The first of count ids that nobody else gets, all of one partition and higher than all that were given before.
+int64 ReserveAuditIds(int64 count);
+// Opens the partition of audit_header or audit_entry that holds an id, or the overflow table when there is none.
+Relation OpenAuditPartition(const char* table, int64 id);
 
 // ---- audit_log.cpp: rows of the audit tables ----
 
 struct AuditWriter;
 
-AuditWriter* OpenAuditWriter(int32 target_id);
+// expected is how many entries there can be.
+AuditWriter* OpenAuditWriter(int32 target_id, int64 expected);
 // Writes one entry; op is I, U, D or T; jsonb arguments may be NULL.
-void WriteAuditEntry(AuditWriter* writer, int64 tenant_id, char op, Jsonb* key, Jsonb* before, Jsonb* after);
+void WriteAuditEntry(AuditWriter* writer, int64 tenant_id, char op, const RowKey* key, Jsonb* before, Jsonb* after);
 void CloseAuditWriter(AuditWriter* writer);
 void InitializeAuditLog();
 // Makes the next entry begin a new header: another context holds from here on.

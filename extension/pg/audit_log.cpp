@@ -4,15 +4,14 @@
 #include "context.h"
 
 extern "C" {
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/namespace.h"
-#include "commands/sequence.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/inet.h"
-#include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 }
@@ -43,26 +42,37 @@ enum EntryColumn {
   entry_id,
   entry_header_id,
   entry_tenant_id,
+  entry_row_key,
   entry_target_id,
-  entry_target_pk,
   entry_op,
+  entry_target_pk,
   entry_before,
   entry_after,
   entry_columns
 };
 
-// A table that rows are put into, with its indexes open.
+// A table that rows are put into, with its indexes open. Rows are kept until there are enough to be written at
+// once, which costs a fraction of writing them one by one.
 struct Inserter {
   Relation relation;
   EState* estate;
   ResultRelInfo* target;
-  TupleTableSlot* slot;
+  Datum* values;  // the row that is being made
+  bool* is_null;
+  MemoryContext batch;  // holds the rows that wait
+  TupleTableSlot** slots;
+  int used;
+  int made;  // slots that there are so far
+  Size bytes;
 };
+
+static constexpr int batch_rows = 1000;
+static constexpr Size batch_bytes = 1024 * 1024;
 
 struct AuditWriter {
   Inserter entries;
-  Oid sequence;
   int64 header;
+  int64 next_id;
   int32 target_id;
 };
 
@@ -89,69 +99,86 @@ void EndAuditHeader() {
   current_header = 0;
 }
 
-static Oid OwnRelation(const char* name) {
-  const Oid relation = get_relname_relid(name, get_namespace_oid("opsadmin", false));
-  if (!OidIsValid(relation))
-    ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE), errmsg("relation \"opsadmin.%s\" does not exist", name)));
-  return relation;
-}
-
-static Inserter OpenInserter(const char* name, int columns) {
-  Inserter inserter;
-  inserter.relation = table_open(OwnRelation(name), RowExclusiveLock);
+// Opens the partition of an id, in the current memory context.
+static Inserter OpenInserter(const char* name, int columns, int64 id) {
+  Inserter inserter = {};
+  inserter.relation = OpenAuditPartition(name, id);
   if (RelationGetNumberOfAttributes(inserter.relation) != columns)
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-                    errmsg("\"opsadmin.%s\" does not fit the loaded library", name),
+                    errmsg("\"%s\" does not fit the loaded library", RelationGetRelationName(inserter.relation)),
                     errhint("Run ALTER EXTENSION opsadmin UPDATE, or restart the server with the new library.")));
   inserter.estate = CreateExecutorState();
   inserter.target = makeNode(ResultRelInfo);
   InitResultRelInfo(inserter.target, inserter.relation, 1, nullptr, 0);
   ExecOpenIndices(inserter.target, false);
-  inserter.slot = MakeSingleTupleTableSlot(RelationGetDescr(inserter.relation), &TTSOpsVirtual);
+  inserter.values = static_cast<Datum*>(palloc(sizeof(Datum) * columns));
+  inserter.is_null = static_cast<bool*>(palloc(sizeof(bool) * columns));
+  inserter.batch = AllocSetContextCreate(CurrentMemoryContext, "opsadmin audit batch", ALLOCSET_DEFAULT_SIZES);
+  inserter.slots = static_cast<TupleTableSlot**>(palloc(sizeof(TupleTableSlot*) * batch_rows));
   return inserter;
 }
 
-static void CloseInserter(Inserter* inserter) {
-  ExecDropSingleTupleTableSlot(inserter->slot);
-  ExecCloseIndices(inserter->target);
-  FreeExecutorState(inserter->estate);
-  table_close(inserter->relation, NoLock);
-}
-
-// Begins a row of NULLs; the caller fills tts_values and tts_isnull.
+// Begins a row of NULLs.
 static void BeginRow(Inserter* inserter) {
-  TupleTableSlot* slot = inserter->slot;
-  ExecClearTuple(slot);
-  memset(slot->tts_isnull, true, sizeof(bool) * slot->tts_tupleDescriptor->natts);
+  memset(inserter->is_null, true, sizeof(bool) * RelationGetNumberOfAttributes(inserter->relation));
 }
 
 static void SetColumn(Inserter* inserter, int column, Datum value) {
-  inserter->slot->tts_values[column] = value;
-  inserter->slot->tts_isnull[column] = false;
+  inserter->values[column] = value;
+  inserter->is_null[column] = false;
 }
 
 static void SetText(Inserter* inserter, int column, const char* value) {
   if (value != nullptr && value[0] != '\0') SetColumn(inserter, column, CStringGetTextDatum(value));
 }
 
-static void InsertRow(Inserter* inserter) {
-  ExecStoreVirtualTuple(inserter->slot);
-  simple_table_tuple_insert(inserter->relation, inserter->slot);
-  if (inserter->target->ri_NumIndices > 0)
-    (void)ExecInsertIndexTuples(inserter->target, inserter->slot, inserter->estate, false, false, nullptr, NIL
+// Writes the rows that wait.
+static void FlushRows(Inserter* inserter) {
+  MemoryContext caller = MemoryContextSwitchTo(inserter->batch);
+  const CommandId command = GetCurrentCommandId(true);
+  if (inserter->used == 1)
+    table_tuple_insert(inserter->relation, inserter->slots[0], command, 0, nullptr);
+  else
+    table_multi_insert(inserter->relation, inserter->slots, inserter->used, command, 0, nullptr);
+  for (int i = 0; i < inserter->used; i++) {
+    if (inserter->target->ri_NumIndices > 0)
+      (void)ExecInsertIndexTuples(inserter->target, inserter->slots[i], inserter->estate, false, false, nullptr, NIL
 #if PG_VERSION_NUM >= 160000
-                                ,
-                                false
+                                  ,
+                                  false
 #endif
-    );
-  ResetPerTupleExprContext(inserter->estate);
+      );
+    ResetPerTupleExprContext(inserter->estate);
+    ExecClearTuple(inserter->slots[i]);
+  }
+  MemoryContextSwitchTo(caller);
+  MemoryContextReset(inserter->batch);
+  inserter->used = 0;
+  inserter->bytes = 0;
 }
 
-// An id has the time in its high bits (milliseconds since 1970, shifted by 20) and the sequence below,
-// so that ids are in the order of time and a range of ids is a range of time.
-static int64 NewAuditId(Oid sequence) {
-  const int64 microseconds = GetCurrentTimestamp() + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
-  return (microseconds / 1000) << 20 | (nextval_internal(sequence, false) & 0xFFFFF);
+static void InsertRow(Inserter* inserter) {
+  TupleDesc descriptor = RelationGetDescr(inserter->relation);
+  if (inserter->used == inserter->made) {
+    MemoryContext row = MemoryContextSwitchTo(GetMemoryChunkContext(inserter->slots));
+    inserter->slots[inserter->made++] = MakeSingleTupleTableSlot(descriptor, &TTSOpsHeapTuple);
+    MemoryContextSwitchTo(row);
+  }
+  MemoryContext row = MemoryContextSwitchTo(inserter->batch);
+  HeapTuple tuple = heap_form_tuple(descriptor, inserter->values, inserter->is_null);
+  MemoryContextSwitchTo(row);
+  tuple->t_tableOid = RelationGetRelid(inserter->relation);
+  ExecStoreHeapTuple(tuple, inserter->slots[inserter->used++], false);
+  inserter->bytes += tuple->t_len;
+  if (inserter->used == batch_rows || inserter->bytes > batch_bytes) FlushRows(inserter);
+}
+
+static void CloseInserter(Inserter* inserter) {
+  if (inserter->used > 0) FlushRows(inserter);
+  for (int i = 0; i < inserter->made; i++) ExecDropSingleTupleTableSlot(inserter->slots[i]);
+  ExecCloseIndices(inserter->target);
+  FreeExecutorState(inserter->estate);
+  table_close(inserter->relation, NoLock);
 }
 
 // The address of a client without a context; NULL for a unix socket or a background process.
@@ -162,11 +189,11 @@ static void SetClientAddress(Inserter* inserter) {
   if (!fcinfo->isnull) SetColumn(inserter, header_ip, address);
 }
 
-static int64 EnsureHeader(Oid sequence) {
+static int64 EnsureHeader() {
   if (current_header != 0) return current_header;
   const Context* context = BoundContext();
-  Inserter headers = OpenInserter("audit_header", header_columns);
-  const int64 id = NewAuditId(sequence);
+  const int64 id = ReserveAuditIds(1);
+  Inserter headers = OpenInserter("audit_header", header_columns, id);
   BeginRow(&headers);
   SetColumn(&headers, header_id, Int64GetDatum(id));
   SetColumn(&headers, header_tenant_id,
@@ -209,24 +236,25 @@ static int64 EnsureHeader(Oid sequence) {
   return id;
 }
 
-AuditWriter* OpenAuditWriter(int32 target_id) {
+AuditWriter* OpenAuditWriter(int32 target_id, int64 expected) {
   AuditWriter* writer = static_cast<AuditWriter*>(palloc0(sizeof(AuditWriter)));
   writer->target_id = target_id;
-  writer->sequence = OwnRelation("audit_id_seq");
-  writer->header = EnsureHeader(writer->sequence);
-  writer->entries = OpenInserter("audit_entry", entry_columns);
+  writer->header = EnsureHeader();
+  writer->next_id = ReserveAuditIds(expected);
+  writer->entries = OpenInserter("audit_entry", entry_columns, writer->next_id);
   return writer;
 }
 
-void WriteAuditEntry(AuditWriter* writer, int64 tenant_id, char op, Jsonb* key, Jsonb* before, Jsonb* after) {
+void WriteAuditEntry(AuditWriter* writer, int64 tenant_id, char op, const RowKey* key, Jsonb* before, Jsonb* after) {
   Inserter* entries = &writer->entries;
   BeginRow(entries);
-  SetColumn(entries, entry_id, Int64GetDatum(NewAuditId(writer->sequence)));
+  SetColumn(entries, entry_id, Int64GetDatum(writer->next_id++));
   SetColumn(entries, entry_header_id, Int64GetDatum(writer->header));
   SetColumn(entries, entry_tenant_id, Int64GetDatum(tenant_id));
   SetColumn(entries, entry_target_id, Int32GetDatum(writer->target_id));
   SetColumn(entries, entry_op, CharGetDatum(op));
-  if (key != nullptr) SetColumn(entries, entry_target_pk, JsonbPGetDatum(key));
+  if (key->has_number) SetColumn(entries, entry_row_key, Int64GetDatum(key->number));
+  if (key->object != nullptr) SetColumn(entries, entry_target_pk, JsonbPGetDatum(key->object));
   if (before != nullptr) SetColumn(entries, entry_before, JsonbPGetDatum(before));
   if (after != nullptr) SetColumn(entries, entry_after, JsonbPGetDatum(after));
   InsertRow(entries);
@@ -234,7 +262,6 @@ void WriteAuditEntry(AuditWriter* writer, int64 tenant_id, char op, Jsonb* key, 
 
 void CloseAuditWriter(AuditWriter* writer) {
   CloseInserter(&writer->entries);
-  pfree(writer);
 }
 
 }  // namespace opsadmin

@@ -245,6 +245,8 @@ OPSADMIN_FUNCTION(opsadmin_guard) {
     if (AddsChild(event->parsetree)) {
       Query("SELECT opsadmin_private.protect_new_children()", 0, nullptr, nullptr, false);
       SPI_finish();
+      Query("SELECT opsadmin_private.audit_new_children()", 0, nullptr, nullptr, false);
+      SPI_finish();
     }
     PG_RETURN_NULL();
   }

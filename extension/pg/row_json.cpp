@@ -1,14 +1,18 @@
 // Turns the columns of a row into jsonb, with the value's own type: numbers stay numbers, times are
 // ISO 8601, what JSON lacks (NaN, infinity) is text, exactly as PostgreSQL's to_jsonb() does it.
+// It writes the binary form itself, since building it through JsonbValue costs more than all else.
 #include "audit.h"
 
 extern "C" {
 #include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
 #include "nodes/makefuncs.h"
 #include "utils/builtins.h"
+#include "utils/datetime.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
-#include "utils/numeric.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
 #include "utils/relcache.h"
 }
 
@@ -16,148 +20,333 @@ namespace opsadmin {
 
 static const char redacted_text[] = "[redacted]";
 
+// The last time that a column had and its text: in a statement it is mostly the same one.
+struct KnownTime {
+  Datum value;
+  int length;  // 0: none yet
+  char text[MAXDATELEN + 1];
+};
+
+// A column that entries may hold.
+struct ShapeColumn {
+  int index;
+  Oid type;
+  bool by_value;
+  int16 length;
+  ColumnRule rule;
+  const char* name;
+  int name_length;
+  FmgrInfo to_jsonb;  // for types without a short cut
+  KnownTime* times;   // for dates and timestamps
+};
+
+// jsonb keeps the keys of an object in the order of their lengths, then of their bytes.
+static int CompareNames(const void* a, const void* b) {
+  const ShapeColumn* left = static_cast<const ShapeColumn*>(a);
+  const ShapeColumn* right = static_cast<const ShapeColumn*>(b);
+  if (left->name_length != right->name_length) return left->name_length - right->name_length;
+  return memcmp(left->name, right->name, left->name_length);
+}
+
 RowShape* MakeRowShape(Relation relation) {
   RowShape* shape = static_cast<RowShape*>(palloc0(sizeof(RowShape)));
   shape->descriptor = RelationGetDescr(relation);
   shape->context = CurrentMemoryContext;
   const int columns = shape->descriptor->natts;
   shape->rules = static_cast<ColumnRule*>(palloc0(sizeof(ColumnRule) * columns));
-  shape->to_jsonb = static_cast<FmgrInfo*>(palloc0(sizeof(FmgrInfo) * columns));
-  Bitmapset* key = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_PRIMARY_KEY);
-  for (int i = 0; i < columns; i++)
-    if (bms_is_member(i + 1 - FirstLowInvalidHeapAttributeNumber, key))
-      shape->key_columns = bms_add_member(shape->key_columns, i);
+  shape->key_columns = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_PRIMARY_KEY);
   return shape;
 }
 
-static void PushScalar(JsonbParseState** state, const RowShape* shape, int column, Datum value) {
-  const Oid type = TupleDescAttr(shape->descriptor, column)->atttypid;
-  JsonbValue item;
-  switch (type) {
-    case BOOLOID:
-      item.type = jbvBool;
-      item.val.boolean = DatumGetBool(value);
-      break;
-    case INT2OID:
-      item.type = jbvNumeric;
-      item.val.numeric = int64_to_numeric(DatumGetInt16(value));
-      break;
-    case INT4OID:
-      item.type = jbvNumeric;
-      item.val.numeric = int64_to_numeric(DatumGetInt32(value));
-      break;
-    case INT8OID:
-      item.type = jbvNumeric;
-      item.val.numeric = int64_to_numeric(DatumGetInt64(value));
-      break;
-    case TEXTOID:
-    case VARCHAROID: {
-      const text* string = DatumGetTextPP(value);
-      item.type = jbvString;
-      item.val.string.val = VARDATA_ANY(string);
-      item.val.string.len = VARSIZE_ANY_EXHDR(string);
-      break;
-    }
-    case NUMERICOID: {
-      const Numeric number = DatumGetNumeric(value);
-      if (!numeric_is_nan(number) && !numeric_is_inf(number)) {
-        item.type = jbvNumeric;
-        item.val.numeric = number;
-        break;
-      }
-    }
-      [[fallthrough]];
-    default: {
-      FmgrInfo* to_jsonb = &shape->to_jsonb[column];
-      if (to_jsonb->fn_oid == InvalidOid) {
-        MemoryContext row = MemoryContextSwitchTo(shape->context);
-        fmgr_info(F_TO_JSONB, to_jsonb);
-        // to_jsonb() learns the type of its argument from the call expression.
-        fmgr_info_set_expr(
-            reinterpret_cast<Node*>(makeFuncExpr(F_TO_JSONB, JSONBOID, list_make1(makeNullConst(type, -1, InvalidOid)),
-                                                 InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL)),
-            to_jsonb);
-        MemoryContextSwitchTo(row);
-      }
-      Jsonb* json = DatumGetJsonbP(FunctionCall1(to_jsonb, value));
-      if (JB_ROOT_IS_SCALAR(json)) {
-        JsonbIterator* iterator = JsonbIteratorInit(&json->root);
-        (void)JsonbIteratorNext(&iterator, &item, true);
-        (void)JsonbIteratorNext(&iterator, &item, true);
-      } else {
-        item.type = jbvBinary;
-        item.val.binary.data = &json->root;
-        item.val.binary.len = VARSIZE(json) - VARHDRSZ;
-      }
-    }
+void FinishRowShape(RowShape* shape, const char* number_key) {
+  const int columns = shape->descriptor->natts;
+  shape->columns = static_cast<ShapeColumn*>(palloc0(sizeof(ShapeColumn) * columns));
+  shape->chosen = static_cast<ShapeColumn**>(palloc(sizeof(ShapeColumn*) * columns));
+  for (int i = 0; i < columns; i++) {
+    const Form_pg_attribute attribute = TupleDescAttr(shape->descriptor, i);
+    if (attribute->attisdropped) continue;
+    ShapeColumn* column = &shape->columns[shape->count++];
+    column->index = i;
+    column->type = attribute->atttypid;
+    column->by_value = attribute->attbyval;
+    column->length = attribute->attlen;
+    column->rule = shape->rules[i];
+    column->name = NameStr(attribute->attname);
+    column->name_length = strlen(column->name);
   }
-  pushJsonbValue(state, WJB_VALUE, &item);
+  qsort(shape->columns, shape->count, sizeof(ShapeColumn), CompareNames);
+  shape->number_key = -1;
+  if (bms_membership(shape->key_columns) == BMS_SINGLETON) {
+    const int index = bms_singleton_member(shape->key_columns) + FirstLowInvalidHeapAttributeNumber - 1;
+    const Form_pg_attribute key = TupleDescAttr(shape->descriptor, index);
+    if ((key->atttypid == INT8OID || key->atttypid == INT4OID || key->atttypid == INT2OID) &&
+        shape->rules[index] != ColumnRule::redact && strcmp(NameStr(key->attname), number_key) == 0)
+      shape->number_key = index;
+  }
 }
 
-static void PushColumn(JsonbParseState** state, const RowShape* shape, int column, TupleTableSlot* slot) {
-  const Form_pg_attribute attribute = TupleDescAttr(shape->descriptor, column);
-  JsonbValue item;
-  item.type = jbvString;
-  item.val.string.val = NameStr(attribute->attname);
-  item.val.string.len = strlen(NameStr(attribute->attname));
-  pushJsonbValue(state, WJB_KEY, &item);
-  bool is_null;
-  const Datum value = slot_getattr(slot, column + 1, &is_null);
+// ---- The binary form of an object: a header, the entries of all keys and then all values, and their bytes ----
+
+struct ObjectWriter {
+  StringInfo out;
+  int start;    // where the bytes of keys and values begin
+  int entries;  // where the next entry of a key or value goes
+  int ordinal;  // which one that is
+};
+
+static void Append(StringInfo out, const void* bytes, int length) {
+  enlargeStringInfo(out, length);
+  memcpy(out->data + out->len, bytes, length);
+  out->len += length;
+}
+
+static void AlignToInt(StringInfo out) {
+  static const char zeros[] = {0, 0, 0};
+  Append(out, zeros, INTALIGN(out->len) - out->len);
+}
+
+// Notes that what was appended since begin is the next key or value. Every 32nd entry has its end's offset.
+static void EndItem(ObjectWriter* writer, JEntry type, int begin) {
+  const uint32 total = writer->out->len - writer->start;
+  if (total > JENTRY_OFFLENMASK)
+    ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+                    errmsg("a row of an audited table is too large for an audit entry")));
+  JEntry entry = type | (writer->out->len - begin);
+  if (writer->ordinal % JB_OFFSET_STRIDE == 0) entry = type | total | JENTRY_HAS_OFF;
+  memcpy(writer->out->data + writer->entries, &entry, sizeof entry);
+  writer->entries += sizeof entry;
+  writer->ordinal++;
+}
+
+static void AppendString(ObjectWriter* writer, const char* bytes, int length) {
+  const int begin = writer->out->len;
+  Append(writer->out, bytes, length);
+  EndItem(writer, JENTRY_ISSTRING, begin);
+}
+
+// A numeric as it is stored: digits to the base 10,000, without zeros at either end.
+static void AppendInteger(ObjectWriter* writer, int64 value) {
+  constexpr uint16 short_form = 0x8000;
+  constexpr uint16 negative = 0x2000;
+  uint64 rest = value < 0 ? 0 - static_cast<uint64>(value) : static_cast<uint64>(value);
+  int16 digits[5];
+  int first = 5;
+  int last = 5;
+  int weight = -1;
+  for (; rest != 0; rest /= 10000, weight++) digits[--first] = static_cast<int16>(rest % 10000);
+  while (last > first && digits[last - 1] == 0) last--;
+  const uint16 header = short_form | (value < 0 ? negative : 0) | static_cast<uint16>(weight < 0 ? 0 : weight);
+  const int length = VARHDRSZ + sizeof header + (last - first) * sizeof(int16);
+  const int begin = writer->out->len;
+  AlignToInt(writer->out);
+  enlargeStringInfo(writer->out, length);
+  char* number = writer->out->data + writer->out->len;
+  SET_VARSIZE(number, length);
+  memcpy(VARDATA(number), &header, sizeof header);
+  memcpy(VARDATA(number) + sizeof header, digits + first, (last - first) * sizeof(int16));
+  writer->out->len += length;
+  EndItem(writer, JENTRY_ISNUMERIC, begin);
+}
+
+// Appends a numeric; false when it is none for JSON: NaN or an infinity.
+static bool AppendNumeric(ObjectWriter* writer, Datum value) {
+  constexpr uint16 special = 0xC000;
+  const struct varlena* number = PG_DETOAST_DATUM_PACKED(value);
+  const int bytes = VARSIZE_ANY_EXHDR(number);
+  uint16 header;
+  memcpy(&header, VARDATA_ANY(number), sizeof header);
+  if ((header & special) == special) return false;
+  const int begin = writer->out->len;
+  AlignToInt(writer->out);
+  enlargeStringInfo(writer->out, VARHDRSZ + bytes);
+  char* copy = writer->out->data + writer->out->len;
+  SET_VARSIZE(copy, VARHDRSZ + bytes);
+  memcpy(VARDATA(copy), VARDATA_ANY(number), bytes);
+  writer->out->len += VARHDRSZ + bytes;
+  EndItem(writer, JENTRY_ISNUMERIC, begin);
+  return true;
+}
+
+static void AppendTime(ObjectWriter* writer, const RowShape* shape, ShapeColumn* column, Datum value) {
+  if (column->times == nullptr)
+    column->times = static_cast<KnownTime*>(MemoryContextAllocZero(shape->context, sizeof(KnownTime)));
+  KnownTime* known = column->times;
+  if (known->length == 0 || known->value != value) {
+    JsonEncodeDateTime(known->text, value, column->type, nullptr);
+    known->value = value;
+    known->length = strlen(known->text);
+  }
+  AppendString(writer, known->text, known->length);
+}
+
+// Any other type as to_jsonb() has it.
+static void AppendOther(ObjectWriter* writer, const RowShape* shape, ShapeColumn* column, Datum value) {
+  FmgrInfo* to_jsonb = &column->to_jsonb;
+  if (to_jsonb->fn_oid == InvalidOid) {
+    MemoryContext row = MemoryContextSwitchTo(shape->context);
+    fmgr_info(F_TO_JSONB, to_jsonb);
+    // to_jsonb() learns the type of its argument from the call expression.
+    fmgr_info_set_expr(reinterpret_cast<Node*>(makeFuncExpr(F_TO_JSONB, JSONBOID,
+                                                            list_make1(makeNullConst(column->type, -1, InvalidOid)),
+                                                            InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL)),
+                       to_jsonb);
+    MemoryContextSwitchTo(row);
+  }
+  Jsonb* json = DatumGetJsonbP(FunctionCall1(to_jsonb, value));
+  const int begin = writer->out->len;
+  if (!JB_ROOT_IS_SCALAR(json)) {
+    AlignToInt(writer->out);
+    Append(writer->out, &json->root, VARSIZE(json) - VARHDRSZ);
+    EndItem(writer, JENTRY_ISCONTAINER, begin);
+    return;
+  }
+  // A scalar is an array of one: its entry follows the header, its bytes follow the entry.
+  const JEntry entry = json->root.children[0];
+  const JEntry type = entry & JENTRY_TYPEMASK;
+  if (type == JENTRY_ISNUMERIC) AlignToInt(writer->out);
+  Append(writer->out, &json->root.children[1], JBE_OFFLENFLD(entry));
+  EndItem(writer, type, begin);
+}
+
+static void AppendValue(ObjectWriter* writer, const RowShape* shape, ShapeColumn* column, Datum value, bool is_null) {
   if (is_null) {
-    item.type = jbvNull;
-    pushJsonbValue(state, WJB_VALUE, &item);
-  } else if (shape->rules[column] == ColumnRule::redact) {
-    item.val.string.val = const_cast<char*>(redacted_text);
-    item.val.string.len = sizeof redacted_text - 1;
-    pushJsonbValue(state, WJB_VALUE, &item);
-  } else {
-    PushScalar(state, shape, column, value);
+    EndItem(writer, JENTRY_ISNULL, writer->out->len);
+    return;
   }
+  if (column->rule == ColumnRule::redact) {
+    AppendString(writer, redacted_text, sizeof redacted_text - 1);
+    return;
+  }
+  switch (column->type) {
+    case BOOLOID:
+      EndItem(writer, DatumGetBool(value) ? JENTRY_ISBOOL_TRUE : JENTRY_ISBOOL_FALSE, writer->out->len);
+      return;
+    case INT2OID:
+      AppendInteger(writer, DatumGetInt16(value));
+      return;
+    case INT4OID:
+      AppendInteger(writer, DatumGetInt32(value));
+      return;
+    case INT8OID:
+      AppendInteger(writer, DatumGetInt64(value));
+      return;
+    case TEXTOID:
+    case VARCHAROID:
+    case BPCHAROID: {
+      const text* string = DatumGetTextPP(value);
+      AppendString(writer, VARDATA_ANY(string), VARSIZE_ANY_EXHDR(string));
+      return;
+    }
+    case DATEOID:
+    case TIMESTAMPOID:
+    case TIMESTAMPTZOID:
+      AppendTime(writer, shape, column, value);
+      return;
+    case NUMERICOID:
+      if (AppendNumeric(writer, value)) return;
+      break;
+    default:
+      break;
+  }
+  AppendOther(writer, shape, column, value);
 }
 
-Jsonb* RowKey(const RowShape* shape, TupleTableSlot* slot) {
-  if (shape->key_columns == nullptr) return nullptr;
-  JsonbParseState* state = nullptr;
-  pushJsonbValue(&state, WJB_BEGIN_OBJECT, nullptr);
-  for (int column = -1; (column = bms_next_member(shape->key_columns, column)) >= 0;)
-    PushColumn(&state, shape, column, slot);
-  return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr));
+// The chosen columns of a row as an object, in the buffer, where it stays until the next one.
+static Jsonb* WriteObject(const RowShape* shape, int chosen, TupleTableSlot* slot, StringInfo out) {
+  // What one large row has taken is not kept for the others.
+  constexpr int usual_size = 64 * 1024;
+  if (out->maxlen > usual_size) {
+    pfree(out->data);
+    out->data = nullptr;
+  }
+  if (out->data == nullptr) {
+    MemoryContext row = MemoryContextSwitchTo(shape->context);
+    initStringInfo(out);
+    MemoryContextSwitchTo(row);
+  }
+  slot_getallattrs(slot);
+  const uint32 header = JB_FOBJECT | chosen;
+  ObjectWriter writer = {out, 0, VARHDRSZ + static_cast<int>(sizeof header), 0};
+  writer.start = writer.entries + 2 * chosen * static_cast<int>(sizeof(JEntry));
+  enlargeStringInfo(out, writer.start);
+  out->len = writer.start;
+  memcpy(out->data + VARHDRSZ, &header, sizeof header);
+  for (int i = 0; i < chosen; i++) AppendString(&writer, shape->chosen[i]->name, shape->chosen[i]->name_length);
+  for (int i = 0; i < chosen; i++) {
+    ShapeColumn* column = shape->chosen[i];
+    AppendValue(&writer, shape, column, slot->tts_values[column->index], slot->tts_isnull[column->index]);
+  }
+  SET_VARSIZE(out->data, out->len);
+  return reinterpret_cast<Jsonb*>(out->data);
 }
 
-Jsonb* WholeRow(const RowShape* shape, TupleTableSlot* slot) {
-  JsonbParseState* state = nullptr;
-  pushJsonbValue(&state, WJB_BEGIN_OBJECT, nullptr);
-  for (int column = 0; column < shape->descriptor->natts; column++)
-    if (!TupleDescAttr(shape->descriptor, column)->attisdropped && shape->rules[column] != ColumnRule::ignore)
-      PushColumn(&state, shape, column, slot);
-  return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr));
+RowKey KeyOfRow(RowShape* shape, TupleTableSlot* slot) {
+  RowKey key = {};
+  if (bms_is_empty(shape->key_columns)) return key;
+  key.has_number = true;
+  if (shape->number_key >= 0) {
+    const Datum value = slot_getattr(slot, shape->number_key + 1, &key.is_null);
+    switch (TupleDescAttr(shape->descriptor, shape->number_key)->attlen) {
+      case sizeof(int16):
+        key.number = DatumGetInt16(value);
+        break;
+      case sizeof(int32):
+        key.number = DatumGetInt32(value);
+        break;
+      default:
+        key.number = DatumGetInt64(value);
+    }
+    return key;
+  }
+  int chosen = 0;
+  for (int i = 0; i < shape->count; i++)
+    if (bms_is_member(shape->columns[i].index + 1 - FirstLowInvalidHeapAttributeNumber, shape->key_columns))
+      shape->chosen[chosen++] = &shape->columns[i];
+  key.object = WriteObject(shape, chosen, slot, &shape->buffers[0]);
+  key.number = DatumGetInt64(DirectFunctionCall2(jsonb_hash_extended, JsonbPGetDatum(key.object), Int64GetDatum(0)));
+  return key;
 }
 
-bool ChangedColumns(const RowShape* shape, TupleTableSlot* before, TupleTableSlot* after, Jsonb** old_values,
+Jsonb* WholeRow(RowShape* shape, TupleTableSlot* slot) {
+  int chosen = 0;
+  for (int i = 0; i < shape->count; i++)
+    if (shape->columns[i].rule != ColumnRule::ignore) shape->chosen[chosen++] = &shape->columns[i];
+  return WriteObject(shape, chosen, slot, &shape->buffers[1]);
+}
+
+// Tells whether two values of a column are the same, byte for byte. A value that is stored out of line and was
+// not touched has the same pointer, and is not fetched.
+static bool IsSame(const ShapeColumn* column, Datum before, Datum after) {
+  if (column->by_value) return before == after;
+  if (column->length == -1) {
+    const struct varlena* a = reinterpret_cast<struct varlena*>(DatumGetPointer(before));
+    const struct varlena* b = reinterpret_cast<struct varlena*>(DatumGetPointer(after));
+    if (VARATT_IS_EXTERNAL_ONDISK(a) && VARATT_IS_EXTERNAL_ONDISK(b)) {
+      if (memcmp(a, b, VARSIZE_EXTERNAL(a)) == 0) return true;
+    } else if (VARATT_IS_SHORT(a) && VARATT_IS_SHORT(b)) {
+      return VARSIZE_SHORT(a) == VARSIZE_SHORT(b) && memcmp(a, b, VARSIZE_SHORT(a)) == 0;
+    }
+  }
+  return datum_image_eq(before, after, false, column->length);
+}
+
+bool ChangedColumns(RowShape* shape, TupleTableSlot* before, TupleTableSlot* after, Jsonb** old_values,
                     Jsonb** new_values) {
-  JsonbParseState* old_state = nullptr;
-  JsonbParseState* new_state = nullptr;
   slot_getallattrs(before);
   slot_getallattrs(after);
-  for (int column = 0; column < shape->descriptor->natts; column++) {
-    const Form_pg_attribute attribute = TupleDescAttr(shape->descriptor, column);
-    if (attribute->attisdropped || shape->rules[column] == ColumnRule::ignore) continue;
-    const bool old_null = before->tts_isnull[column];
-    const bool new_null = after->tts_isnull[column];
-    if (old_null && new_null) continue;
-    if (!old_null && !new_null &&
-        datum_image_eq(before->tts_values[column], after->tts_values[column], attribute->attbyval, attribute->attlen))
-      continue;
-    if (old_state == nullptr) {
-      pushJsonbValue(&old_state, WJB_BEGIN_OBJECT, nullptr);
-      pushJsonbValue(&new_state, WJB_BEGIN_OBJECT, nullptr);
-    }
-    PushColumn(&old_state, shape, column, before);
-    PushColumn(&new_state, shape, column, after);
+  int chosen = 0;
+  for (int i = 0; i < shape->count; i++) {
+    ShapeColumn* column = &shape->columns[i];
+    if (column->rule == ColumnRule::ignore) continue;
+    const bool old_null = before->tts_isnull[column->index];
+    const bool new_null = after->tts_isnull[column->index];
+    if (old_null != new_null ||
+        (!old_null && !IsSame(column, before->tts_values[column->index], after->tts_values[column->index])))
+      shape->chosen[chosen++] = column;
   }
-  if (old_state == nullptr) return false;
-  *old_values = JsonbValueToJsonb(pushJsonbValue(&old_state, WJB_END_OBJECT, nullptr));
-  *new_values = JsonbValueToJsonb(pushJsonbValue(&new_state, WJB_END_OBJECT, nullptr));
+  if (chosen == 0) return false;
+  *old_values = WriteObject(shape, chosen, before, &shape->buffers[1]);
+  *new_values = WriteObject(shape, chosen, after, &shape->buffers[2]);
   return true;
 }
 

@@ -3,6 +3,10 @@
 
 namespace opsadmin {
 
+// opsadmin.audit_on_error: whether a change that cannot be recorded fails, or is let through with an alarm.
+enum class AuditOnError : int { fail, warn };
+extern int audit_on_error;
+
 // opsadmin.guard: what happens to a change of the schema that takes a protection away. Superusers set it.
 enum class Guard : int { off, warn, refuse };
 extern int guard;

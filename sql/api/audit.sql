@@ -1,55 +1,66 @@
 -- Puts tables under audit and lists what the log holds.
 
--- Puts a table under audit, or changes the settings of one that is. Columns of redact appear as
--- "[redacted]", columns of ignore not at all. Raises OA425 for unknown columns, OA436 for other kinds of tables.
-CREATE OR REPLACE FUNCTION opsadmin.audit(target regclass, redact name[] DEFAULT '{}', ignore name[] DEFAULT '{}') RETURNS void
+-- Puts a table with its partitions and the tables that inherit from it under audit, or changes the settings of one
+-- that is. Columns of redact appear as "[redacted]", columns of ignore not at all; replicated: also what logical
+-- replication applies. Raises OA425 for unknown columns, OA436 for other kinds of tables.
+CREATE OR REPLACE FUNCTION opsadmin.audit(target regclass, redact name[] DEFAULT '{}', ignore name[] DEFAULT '{}', replicated boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '3s' SET opsadmin.guard = 'off' AS $$
 DECLARE
   found_target integer;
-  table_name text;
-  arguments text;
-  spec record;
 BEGIN
-  PERFORM opsadmin_private.require_plain_table(target);
+  PERFORM opsadmin_private.require_root(target);
   PERFORM opsadmin_private.require_columns(target, redact || ignore);
   found_target := opsadmin_private.ensure_target(target);
-  table_name := opsadmin_private.qualified_name(target);
-  SELECT concat_ws(', ', quote_literal(found_target),
-    quote_literal(coalesce((SELECT p.tenant_column FROM opsadmin.protected_table p WHERE p.target_id = found_target),
-                           (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = target AND a.attname = 'tenant_id' AND NOT a.attisdropped), '')),
-    (SELECT string_agg(quote_literal('redact:' || c), ', ') FROM unnest(redact) AS c),
-    (SELECT string_agg(quote_literal('ignore:' || c), ', ') FROM unnest(ignore) AS c)) INTO arguments;
-  FOR spec IN SELECT * FROM (VALUES ('insert', 'REFERENCING NEW TABLE AS new_rows'), ('update', 'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows'),
-                                    ('delete', 'REFERENCING OLD TABLE AS old_rows'), ('truncate', '')) AS v(event, referencing) LOOP
-    EXECUTE format('CREATE OR REPLACE TRIGGER opsadmin_audit_%s AFTER %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION opsadmin.audit_trigger(%s)',
-                   spec.event, upper(spec.event), table_name, spec.referencing, arguments);
-    EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER opsadmin_audit_%s', table_name, spec.event);
-  END LOOP;
-  INSERT INTO opsadmin.audited_table (target_id, redact, ignore) VALUES (found_target, audit.redact, audit.ignore)
-  ON CONFLICT (target_id) DO UPDATE SET redact = excluded.redact, ignore = excluded.ignore;
+  -- It stays when the key changes: entries of then are named by it.
+  UPDATE opsadmin.target t SET key_column = (SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                                             WHERE i.indrelid = target AND i.indisprimary AND i.indnkeyatts = 1
+                                               AND a.atttypid IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype))
+  WHERE t.id = found_target AND t.key_column IS NULL;
+  INSERT INTO opsadmin.audited_table (target_id, redact, ignore, replicated) VALUES (found_target, audit.redact, audit.ignore, audit.replicated)
+  ON CONFLICT (target_id) DO UPDATE SET redact = excluded.redact, ignore = excluded.ignore, replicated = excluded.replicated;
+  PERFORM opsadmin_private.make_audit_partitions();
+  PERFORM opsadmin_private.audit_tree(target);
 END
 $$;
 COMMENT ON FUNCTION opsadmin.audit IS 'Puts a table under audit, or changes which columns are redacted and ignored';
 REVOKE ALL ON FUNCTION opsadmin.audit FROM PUBLIC;
 
--- Ends the audit of a table; what was logged stays. OA438 when it is not audited.
+-- Ends the audit of a table and its children; what was logged stays. OA438 when it is not audited.
 CREATE OR REPLACE FUNCTION opsadmin.unaudit(target regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '3s' SET opsadmin.guard = 'off' AS $$
 DECLARE
-  event text;
+  audit_trigger record;
 BEGIN
   DELETE FROM opsadmin.audited_table a USING opsadmin.target t WHERE t.id = a.target_id AND t.relation = target;
   IF NOT FOUND THEN
     RAISE EXCEPTION USING ERRCODE = 'OA438', MESSAGE = format('table "%s" is not audited', target),
       HINT = 'See opsadmin.audited_table.';
   END IF;
-  FOREACH event IN ARRAY '{insert,update,delete,truncate}'::text[] LOOP
-    EXECUTE format('DROP TRIGGER IF EXISTS opsadmin_audit_%s ON %s', event, opsadmin_private.qualified_name(target));
+  FOR audit_trigger IN SELECT g.tgname, opsadmin_private.qualified_name(m) AS table_name FROM opsadmin_private.tree_members(target) AS m
+                       JOIN pg_trigger g ON g.tgrelid = m AND g.tgfoid = 'opsadmin.audit_trigger'::regproc AND g.tgparentid = 0 LOOP
+    EXECUTE format('DROP TRIGGER %I ON %s', audit_trigger.tgname, audit_trigger.table_name);
   END LOOP;
 END
 $$;
 COMMENT ON FUNCTION opsadmin.unaudit IS 'Ends the audit of a table; what was logged stays';
 REVOKE ALL ON FUNCTION opsadmin.unaudit FROM PUBLIC;
+
+-- Says how long the entries of a table are kept; with a legal hold, until it is lifted. OA425 below a day, OA436
+-- when opsadmin has never known the table.
+CREATE OR REPLACE FUNCTION opsadmin.set_audit_retention(target regclass, keep interval DEFAULT '90 days', legal_hold boolean DEFAULT false) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF keep IS NULL OR keep < interval '1 day' THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = 'audit entries are kept for at least one day',
+      HINT = 'For example keep => ''1 year''.';
+  END IF;
+  PERFORM opsadmin_private.require_root(target);
+  INSERT INTO opsadmin.audit_retention (target_id, keep, legal_hold) VALUES (opsadmin_private.ensure_target(target), set_audit_retention.keep, coalesce(set_audit_retention.legal_hold, false))
+  ON CONFLICT (target_id) DO UPDATE SET keep = excluded.keep, legal_hold = excluded.legal_hold;
+END
+$$;
+COMMENT ON FUNCTION opsadmin.set_audit_retention IS 'Says how long the audit entries of a table are kept';
+REVOKE ALL ON FUNCTION opsadmin.set_audit_retention FROM PUBLIC;
 
 -- list_audit(filter, cursor, page_size): entries, newest first, as {"rows":[…],"next":…}. filter may hold
 -- job_id, target (schema.table) and actor (part of the name). Needs audit:read.

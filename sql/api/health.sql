@@ -43,6 +43,7 @@ BEGIN
            format('SELECT opsadmin.audit(%L, redact => ''{…}'', ignore => ''{…}''); -- with the names that the columns have now', opsadmin_private.qualified_name(t.relation))
     FROM opsadmin.audited_table d JOIN opsadmin.target t ON t.id = d.target_id CROSS JOIN LATERAL unnest(d.redact || d.ignore) AS c(column_name)
     WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.relation AND a.attname = c.column_name AND NOT a.attisdropped);
+  RETURN QUERY SELECT * FROM opsadmin_private.audit_findings();
 
   -- The triggers by what they do: they may have other names by now. A trigger's type is a sum of bits.
   RETURN QUERY

@@ -63,6 +63,7 @@ BEGIN
       HINT = 'Two are enough for most servers.';
   END IF;
   PERFORM opsadmin_private.unschedule_all();
+  PERFORM opsadmin_private.make_audit_partitions();
   FOR job IN
     SELECT pg_catalog.format('opsadmin worker %s', slot) AS name, '* * * * *' AS timing, pg_catalog.format('CALL opsadmin.run_worker(%s)', slot) AS command
     FROM pg_catalog.generate_series(1, workers) AS slot
@@ -114,8 +115,8 @@ $$;
 COMMENT ON FUNCTION opsadmin.unschedule IS 'Takes opsadmin''s jobs out of pg_cron and returns how many there were';
 REVOKE ALL ON FUNCTION opsadmin.unschedule FROM PUBLIC;
 
--- The upkeep: forgets expired secrets, attempts to sign in after 90 days and
--- pg_cron's records of opsadmin's runs after 7 days. Returns the number of rows removed.
+-- The upkeep: forgets expired secrets, attempts to sign in after 90 days, pg_cron's records of opsadmin's runs after 7
+-- days and audit entries after their retention; makes the partitions of the next weeks. Returns the number of rows removed.
 CREATE OR REPLACE FUNCTION opsadmin.run_maintenance() RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -133,7 +134,8 @@ BEGIN
     GET DIAGNOSTICS removed = ROW_COUNT;
     total := total + removed;
   END IF;
-  RETURN total;
+  PERFORM opsadmin_private.make_audit_partitions();
+  RETURN total + opsadmin_private.purge_audit();
 END
 $$;
 COMMENT ON FUNCTION opsadmin.run_maintenance IS 'Forgets what has expired; pg_cron calls it each night';

@@ -1,10 +1,8 @@
 -- The audit log: a header a transaction and a narrow entry a changed row, and the view that joins them.
 -- The C++ trigger writes both; extension/pg/audit_log.cpp knows the order of their columns.
 
-CREATE SEQUENCE opsadmin.audit_id_seq CACHE 100 CYCLE;
-
 CREATE TABLE opsadmin.audit_header (
-  id bigint PRIMARY KEY,
+  id bigint NOT NULL,
   tenant_id bigint NOT NULL,
   created_at timestamptz NOT NULL,
   actor_id bigint,
@@ -19,33 +17,42 @@ CREATE TABLE opsadmin.audit_header (
   action text,
   meta jsonb,
   xact xid8 NOT NULL
-);
+) PARTITION BY RANGE (id);
 COMMENT ON TABLE opsadmin.audit_header IS 'Who, from where and as part of what: one row a transaction that changed audited rows';
-CREATE INDEX audit_header_job ON opsadmin.audit_header (job_id, id) WHERE job_id IS NOT NULL;
-CREATE INDEX audit_header_actor ON opsadmin.audit_header (actor_id, id) WHERE actor_id IS NOT NULL;
 
 CREATE TABLE opsadmin.audit_entry (
-  id bigint PRIMARY KEY,
+  id bigint NOT NULL,
   header_id bigint NOT NULL,
   tenant_id bigint NOT NULL,
+  row_key bigint,
   target_id integer NOT NULL,
-  target_pk jsonb,
   op "char" NOT NULL,
+  target_pk jsonb,
   before jsonb,
   after jsonb
-);
+) PARTITION BY RANGE (id);
 COMMENT ON TABLE opsadmin.audit_entry IS 'What changed: one row a changed row. The high bits of id are milliseconds since 1970';
-CREATE INDEX audit_entry_tenant ON opsadmin.audit_entry (tenant_id, id);
-CREATE INDEX audit_entry_header ON opsadmin.audit_entry (header_id, id);
+COMMENT ON COLUMN opsadmin.audit_entry.row_key IS 'The primary key, if it is the one integer that target.key_column names; else a hash of target_pk; NULL without a key';
 
-ALTER TABLE opsadmin.audit_header ENABLE ROW LEVEL SECURITY;
-CREATE POLICY partner ON opsadmin.audit_header FOR SELECT TO opsadmin_partner
-  USING (tenant_id = opsadmin.current_tenant() AND opsadmin.can('audit:read'));
-CREATE POLICY internal ON opsadmin.audit_header FOR SELECT TO opsadmin_internal USING (opsadmin.can('audit:read'));
-ALTER TABLE opsadmin.audit_entry ENABLE ROW LEVEL SECURITY;
-CREATE POLICY partner ON opsadmin.audit_entry FOR SELECT TO opsadmin_partner
-  USING (tenant_id = opsadmin.current_tenant() AND opsadmin.can('audit:read'));
-CREATE POLICY internal ON opsadmin.audit_entry FOR SELECT TO opsadmin_internal USING (opsadmin.can('audit:read'));
+-- What finds no partition. It is in no plan but the view's, and empty unless the upkeep has not run for weeks.
+CREATE TABLE opsadmin.audit_header_overflow (LIKE opsadmin.audit_header);
+COMMENT ON TABLE opsadmin.audit_header_overflow IS 'Headers that found no partition; run_maintenance() moves them';
+CREATE TABLE opsadmin.audit_entry_overflow (LIKE opsadmin.audit_entry);
+COMMENT ON TABLE opsadmin.audit_entry_overflow IS 'Entries that found no partition; run_maintenance() moves them';
+
+DO $$
+DECLARE
+  part text;
+BEGIN
+  FOREACH part IN ARRAY '{audit_header,audit_header_overflow,audit_entry,audit_entry_overflow}'::text[] LOOP
+    EXECUTE format('ALTER TABLE opsadmin.%I ENABLE ROW LEVEL SECURITY', part);
+    EXECUTE format('CREATE POLICY partner ON opsadmin.%I FOR SELECT TO opsadmin_partner
+      USING (tenant_id = opsadmin.current_tenant() AND opsadmin.can(''audit:read''))', part);
+    EXECUTE format('CREATE POLICY internal ON opsadmin.%I FOR SELECT TO opsadmin_internal USING (opsadmin.can(''audit:read''))', part);
+    EXECUTE format('GRANT SELECT ON opsadmin.%I TO opsadmin_internal, opsadmin_partner', part);
+  END LOOP;
+END
+$$;
 
 CREATE VIEW opsadmin.audit_log WITH (security_invoker = true, security_barrier = true) AS
 SELECT e.id,
@@ -53,16 +60,15 @@ SELECT e.id,
        e.tenant_id,
        h.actor_id, h.actor_name, h.db_user, h.site, h.ip, h.method, h.path, h.request_id, h.job_id, h.action,
        t.name AS target,
-       e.target_pk,
+       CASE WHEN e.target_pk IS NULL AND e.row_key IS NOT NULL THEN jsonb_build_object(t.key_column, e.row_key) ELSE e.target_pk END AS target_pk,
        CASE e.op WHEN 'I' THEN 'INSERT' WHEN 'U' THEN 'UPDATE' WHEN 'D' THEN 'DELETE' ELSE 'TRUNCATE' END AS op,
        e.before, e.after, h.meta, e.header_id, h.xact
-FROM opsadmin.audit_entry e
-LEFT JOIN opsadmin.audit_header h ON h.id = e.header_id
+FROM (SELECT * FROM opsadmin.audit_entry UNION ALL SELECT * FROM opsadmin.audit_entry_overflow) AS e
+LEFT JOIN (SELECT * FROM opsadmin.audit_header UNION ALL SELECT * FROM opsadmin.audit_header_overflow) AS h ON h.id = e.header_id
 LEFT JOIN opsadmin.target t ON t.id = e.target_id;
 COMMENT ON VIEW opsadmin.audit_log IS 'Every committed change of an audited row, once, with who and from where; tenant_id 0: of no tenant';
 
-GRANT SELECT ON opsadmin.audit_header, opsadmin.audit_entry, opsadmin.audit_log, opsadmin.target TO opsadmin_internal, opsadmin_partner;
+GRANT SELECT ON opsadmin.audit_log, opsadmin.target TO opsadmin_internal, opsadmin_partner;
 
-SELECT pg_catalog.pg_extension_config_dump('opsadmin.audit_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('opsadmin.audit_header', '');
-SELECT pg_catalog.pg_extension_config_dump('opsadmin.audit_entry', '');
+SELECT pg_catalog.pg_extension_config_dump('opsadmin.audit_header_overflow', '');
+SELECT pg_catalog.pg_extension_config_dump('opsadmin.audit_entry_overflow', '');

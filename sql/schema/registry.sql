@@ -4,11 +4,13 @@
 CREATE TABLE opsadmin.target (
   id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   relation regclass UNIQUE,
-  name text NOT NULL
+  name text NOT NULL,
+  key_column name
 );
 COMMENT ON TABLE opsadmin.target IS 'The company''s tables that opsadmin knows';
 COMMENT ON COLUMN opsadmin.target.relation IS 'NULL when the table was dropped: its OID may become another table''s';
 COMMENT ON COLUMN opsadmin.target.name IS 'schema.table when it was registered; audit entries show it';
+COMMENT ON COLUMN opsadmin.target.key_column IS 'The primary key when it was audited first, if it is one integer: entries hold its value alone';
 
 CREATE TABLE opsadmin.protected_table (
   target_id integer PRIMARY KEY REFERENCES opsadmin.target ON DELETE CASCADE,
@@ -43,9 +45,19 @@ COMMENT ON COLUMN opsadmin.replaced_key.column_list IS 'Its ON DELETE SET NULL o
 CREATE TABLE opsadmin.audited_table (
   target_id integer PRIMARY KEY REFERENCES opsadmin.target ON DELETE CASCADE,
   redact name[] NOT NULL,
-  ignore name[] NOT NULL
+  ignore name[] NOT NULL,
+  replicated boolean NOT NULL
 );
 COMMENT ON TABLE opsadmin.audited_table IS 'Tables whose changes are in the audit log';
+COMMENT ON COLUMN opsadmin.audited_table.replicated IS 'Also changes that logical replication applies';
+
+CREATE TABLE opsadmin.audit_retention (
+  target_id integer PRIMARY KEY REFERENCES opsadmin.target ON DELETE CASCADE,
+  keep interval NOT NULL CHECK (keep >= '1 day'),
+  legal_hold boolean NOT NULL
+);
+COMMENT ON TABLE opsadmin.audit_retention IS 'How long audit entries of a table are kept, where that is not 90 days; it outlives unaudit() and the table';
+COMMENT ON COLUMN opsadmin.audit_retention.legal_hold IS 'Nothing is forgotten until it is lifted';
 
 CREATE TABLE opsadmin.resource (
   name text PRIMARY KEY CHECK (name ~ '^[a-z][a-z0-9_]{0,62}$'),
@@ -95,6 +107,7 @@ SELECT pg_catalog.pg_extension_config_dump('opsadmin.protected_table', '');
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.protected_child', '');
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.replaced_key', '');
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.audited_table', '');
+SELECT pg_catalog.pg_extension_config_dump('opsadmin.audit_retention', '');
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.resource', '');
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.resource_column', '');
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.action', '');

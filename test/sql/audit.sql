@@ -281,7 +281,7 @@ SELECT is((SELECT after FROM opsadmin.audit_log WHERE header_id = newest()), '{"
 SELECT is(failure_as(role, statement), CASE WHEN role ~ 'internal|partner' AND statement ~ 'TRUNCATE' THEN 'OA001' ELSE '42501' END, role || ': ' || statement)
 FROM unnest(ARRAY['opsadmin_internal', 'opsadmin_partner', 'opsadmin_worker', 'opsadmin_trusted', 'regress_opsadmin_writer']) AS role,
      unnest(ARRAY['INSERT INTO opsadmin.audit_entry SELECT 1', 'DELETE FROM opsadmin.audit_header', 'UPDATE opsadmin.audit_entry SET op = ''I''', 'TRUNCATE opsadmin.audit_entry',
-                  'SELECT nextval(''opsadmin.audit_id_seq'')']) AS statement;
+                  'SELECT opsadmin_private.purge_audit()']) AS statement;
 SET SESSION AUTHORIZATION regress_opsadmin_writer;
 CREATE TEMP TABLE own (id int);
 SELECT is(failure('CREATE TRIGGER t AFTER INSERT ON own FOR EACH STATEMENT EXECUTE FUNCTION opsadmin.audit_trigger(''1'', '''')'), '42501', 'nobody else can use the trigger''s function');

@@ -58,4 +58,5 @@ export const errors = {
   OA450: { en: 'Some rows refer to rows of another tenant.', ko: '다른 테넌트의 행을 참조하는 행이 있습니다.' },
   OA451: { en: 'A foreign key of the table cannot be kept within a tenant.', ko: '테넌트 안으로 제한할 수 없는 외래 키가 있습니다.' },
   OA452: { en: 'This change would take the protection of a table away.', ko: '테이블의 보호를 해제하는 변경은 허용되지 않습니다.' },
+  OA453: { en: 'The audit log cannot be changed.', ko: '감사 로그는 변경할 수 없습니다.' },
 } satisfies Record<string, Label>;
