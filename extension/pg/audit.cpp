@@ -352,11 +352,11 @@ static void AuditOrWarn(const TriggerData* data) {
     FlushErrorState();
     RollbackAndReleaseCurrentSubTransaction();
     MemoryContextSwitchTo(caller);
-    CountAuditFailure();
+    NoteAuditFailure(pg_strtoint32(data->tg_trigger->tgargs[0]), error->message);
     ereport(LOG, (errmsg("a change of \"%s\" is not in the audit log: %s", RelationGetRelationName(data->tg_relation),
                          error->message)));
-    ereport(WARNING, (errcode(error->sqlerrcode), errmsg("a change of \"%s\" is not in the audit log",
-                                                         RelationGetRelationName(data->tg_relation))));
+    ereport(WARNING, (errmsg("a change of \"%s\" is not in the audit log", RelationGetRelationName(data->tg_relation)),
+                      errhint("opsadmin.health() has the reason.")));
   }
   PG_END_TRY();
   MemoryContextSwitchTo(caller);

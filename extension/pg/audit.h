@@ -57,8 +57,6 @@ bool ChangedColumns(RowShape* shape, TupleTableSlot* before, TupleTableSlot* aft
 
 void RequestAuditMemory();
 void InitializeAuditMemory();
-// Notes a statement that was let through without entries.
-void CountAuditFailure();
 // The first of count ids that nobody else gets, all of one partition and higher than all that were given before.
 int64 ReserveAuditIds(int64 count);
 // Opens the partition of audit_header or audit_entry that holds an id, or the overflow table when there is none.
@@ -73,6 +71,8 @@ AuditWriter* OpenAuditWriter(int32 target_id, int64 expected);
 // Writes one entry; op is I, U, D or T; jsonb arguments may be NULL.
 void WriteAuditEntry(AuditWriter* writer, int64 tenant_id, char op, const RowKey* key, Jsonb* before, Jsonb* after);
 void CloseAuditWriter(AuditWriter* writer);
+// Notes a statement that is let through without entries, and why, for health().
+void NoteAuditFailure(int32 target_id, const char* message);
 void InitializeAuditLog();
 // Makes the next entry begin a new header: another context holds from here on.
 void EndAuditHeader();

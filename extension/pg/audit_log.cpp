@@ -4,13 +4,16 @@
 #include "context.h"
 
 extern "C" {
+#include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/inet.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
@@ -262,6 +265,16 @@ void WriteAuditEntry(AuditWriter* writer, int64 tenant_id, char op, const RowKey
 
 void CloseAuditWriter(AuditWriter* writer) {
   CloseInserter(&writer->entries);
+}
+
+void NoteAuditFailure(int32 target_id, const char* message) {
+  Relation failures =
+      table_open(get_relname_relid("audit_failure", get_namespace_oid("opsadmin", false)), RowExclusiveLock);
+  Datum values[] = {TimestampTzGetDatum(GetCurrentTimestamp()), Int32GetDatum(target_id), CStringGetTextDatum(message)};
+  bool is_null[lengthof(values)] = {};
+  HeapTuple tuple = heap_form_tuple(RelationGetDescr(failures), values, is_null);
+  simple_heap_insert(failures, tuple);
+  table_close(failures, NoLock);
 }
 
 }  // namespace opsadmin

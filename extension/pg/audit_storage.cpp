@@ -21,30 +21,16 @@ static constexpr int64 first_monday = 4 * day;  // 1970 began with a Thursday
 
 // The last id that was given, for all databases: one counter keeps the order of ids that of the changes, whatever
 // the backend and however short the time between them.
-struct AuditMemory {
-  pg_atomic_uint64 last_id;
-  pg_atomic_uint64 failures;
-};
-static AuditMemory* memory = nullptr;
+static pg_atomic_uint64* last_id = nullptr;
 
 void RequestAuditMemory() {
-  RequestAddinShmemSpace(sizeof(AuditMemory));
+  RequestAddinShmemSpace(sizeof(pg_atomic_uint64));
 }
 
 void InitializeAuditMemory() {
   bool found;
-  memory = static_cast<AuditMemory*>(ShmemInitStruct("opsadmin audit", sizeof(AuditMemory), &found));
-  if (found) return;
-  pg_atomic_init_u64(&memory->last_id, 0);
-  pg_atomic_init_u64(&memory->failures, 0);
-}
-
-void CountAuditFailure() {
-  pg_atomic_fetch_add_u64(&memory->failures, 1);
-}
-
-OPSADMIN_FUNCTION(opsadmin_audit_failures) {
-  PG_RETURN_INT64(static_cast<int64>(pg_atomic_read_u64(&memory->failures)));
+  last_id = static_cast<pg_atomic_uint64*>(ShmemInitStruct("opsadmin audit ids", sizeof(pg_atomic_uint64), &found));
+  if (!found) pg_atomic_init_u64(last_id, 0);
 }
 
 // The Monday, in milliseconds since 1970, of the week that an id belongs to.
@@ -56,13 +42,13 @@ static int64 WeekOf(int64 id) {
 int64 ReserveAuditIds(int64 count) {
   const int64 microseconds = GetCurrentTimestamp() + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
   const int64 now = (microseconds / 1000) << time_shift;
-  uint64 last = pg_atomic_read_u64(&memory->last_id);
+  uint64 last = pg_atomic_read_u64(last_id);
   int64 first;
   do {
     first = Max(now, static_cast<int64>(last) + 1);
     // No more in this week: all of the next one's, which begins within a moment.
     if (WeekOf(first) != WeekOf(first + count - 1)) first = WeekOf(first + count - 1) << time_shift;
-  } while (!pg_atomic_compare_exchange_u64(&memory->last_id, &last, first + count - 1));
+  } while (!pg_atomic_compare_exchange_u64(last_id, &last, first + count - 1));
   return first;
 }
 

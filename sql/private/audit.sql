@@ -168,7 +168,6 @@ CREATE OR REPLACE FUNCTION opsadmin_private.audit_findings() RETURNS SETOF opsad
 LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   last_end timestamptz := (SELECT max(p.ends) FROM opsadmin_private.audit_partitions('audit_entry') AS p);
-  failures bigint := opsadmin_private.audit_failures();
 BEGIN
   IF EXISTS (SELECT FROM opsadmin.audited_table) AND (last_end IS NULL OR last_end < now() + interval '7 days') THEN
     RETURN NEXT ('warning', 'audit', 'audit_entry', coalesce('the audit log has partitions until ' || to_char(last_end AT TIME ZONE 'UTC', 'YYYY-MM-DD') || ' only',
@@ -177,10 +176,11 @@ BEGIN
   IF EXISTS (SELECT FROM opsadmin.audit_entry_overflow) OR EXISTS (SELECT FROM opsadmin.audit_header_overflow) THEN
     RETURN NEXT ('error', 'audit', 'audit_entry_overflow', 'audit entries found no partition: reading them takes longer and longer', 'SELECT opsadmin.run_maintenance();')::opsadmin.finding;
   END IF;
-  IF failures > 0 THEN
-    RETURN NEXT ('error', 'audit', 'opsadmin.audit_on_error', format('%s statements were let through without audit entries since the server started', failures),
-                 'SET opsadmin.audit_on_error = fail; -- the server''s log has the errors')::opsadmin.finding;
-  END IF;
+  RETURN QUERY
+    SELECT 'error', 'audit', t.name, format('%s statements since %s changed the table without audit entries, the last one because of: %s', count(*), date_trunc('second', min(f.created_at)),
+                                            (array_agg(f.message ORDER BY f.created_at DESC))[1]),
+           format('DELETE FROM opsadmin.audit_failure WHERE target_id = %s; -- when the cause is gone and what is missing is known', t.id)
+    FROM opsadmin.audit_failure f JOIN opsadmin.target t ON t.id = f.target_id GROUP BY t.id;
   RETURN QUERY
     SELECT 'warning', 'audit', p.name::text, 'the partition is older than any retention', 'SELECT opsadmin.run_maintenance();'
     FROM opsadmin_private.audit_partitions('audit_entry') AS p

@@ -139,11 +139,6 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'opsadmin_audit_trigger';
 COMMENT ON FUNCTION opsadmin.audit_trigger IS 'The trigger that opsadmin.audit() puts on a table; do not create it by hand';
 REVOKE ALL ON FUNCTION opsadmin.audit_trigger FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION opsadmin_private.audit_failures() RETURNS bigint
-LANGUAGE c VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_audit_failures';
-COMMENT ON FUNCTION opsadmin_private.audit_failures IS 'How many statements opsadmin.audit_on_error has let through without entries since the server started';
-REVOKE ALL ON FUNCTION opsadmin_private.audit_failures FROM PUBLIC;
-
 CREATE OR REPLACE FUNCTION opsadmin.error_codes(OUT sqlstate text, OUT condition text, OUT http_status integer, OUT title text)
 RETURNS SETOF record LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_error_codes';
 COMMENT ON FUNCTION opsadmin.error_codes IS 'Every error code of opsadmin with its HTTP status';

@@ -40,6 +40,14 @@ COMMENT ON TABLE opsadmin.audit_header_overflow IS 'Headers that found no partit
 CREATE TABLE opsadmin.audit_entry_overflow (LIKE opsadmin.audit_entry);
 COMMENT ON TABLE opsadmin.audit_entry_overflow IS 'Entries that found no partition; run_maintenance() moves them';
 
+-- The C++ trigger knows the order of its columns.
+CREATE TABLE opsadmin.audit_failure (
+  created_at timestamptz NOT NULL,
+  target_id integer NOT NULL,
+  message text NOT NULL
+);
+COMMENT ON TABLE opsadmin.audit_failure IS 'Statements that opsadmin.audit_on_error = warn has let through without audit entries';
+
 DO $$
 DECLARE
   part text;
@@ -72,3 +80,4 @@ GRANT SELECT ON opsadmin.audit_log, opsadmin.target TO opsadmin_internal, opsadm
 
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.audit_header_overflow', '');
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.audit_entry_overflow', '');
+SELECT pg_catalog.pg_extension_config_dump('opsadmin.audit_failure', '');
