@@ -4,11 +4,13 @@
 #include "context.h"
 
 extern "C" {
+#include "access/genam.h"
 #include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "catalog/index.h"
 #include "catalog/namespace.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -54,15 +56,26 @@ enum EntryColumn {
   entry_columns
 };
 
+// An index of such a table. Those that opsadmin makes are on plain columns, at most with "column IS NOT NULL": their
+// tuples need no executor.
+struct Index {
+  Relation relation;
+  IndexInfo* info;
+  AttrNumber not_null;  // the column that must not be NULL, 0: none
+  bool is_plain;
+};
+
 // A table that rows are put into, with its indexes open. Rows are kept until there are enough to be written at
 // once, which costs a fraction of writing them one by one.
 struct Inserter {
   Relation relation;
-  EState* estate;
-  ResultRelInfo* target;
-  Datum* values;  // the row that is being made
+  Index* indexes;
+  int index_count;
+  EState* estate;  // for indexes that somebody else has made, NULL until it is needed
+  Datum* values;   // the row that is being made
   bool* is_null;
-  MemoryContext batch;  // holds the rows that wait
+  MemoryContext context;  // holds all this
+  MemoryContext batch;    // holds the rows that wait
   TupleTableSlot** slots;
   int used;
   int made;  // slots that there are so far
@@ -102,6 +115,71 @@ void EndAuditHeader() {
   current_header = 0;
 }
 
+static Index OpenIndex(Oid oid) {
+  Index index = {};
+  index.relation = index_open(oid, RowExclusiveLock);
+  index.info = BuildIndexInfo(index.relation);
+  index.is_plain = index.info->ii_Expressions == NIL;
+  if (index.info->ii_Predicate != NIL) {
+    const Node* condition = static_cast<Node*>(linitial(index.info->ii_Predicate));
+    index.is_plain = index.is_plain && list_length(index.info->ii_Predicate) == 1 && IsA(condition, NullTest) &&
+                     castNode(NullTest, condition)->nulltesttype == IS_NOT_NULL &&
+                     IsA(castNode(NullTest, condition)->arg, Var);
+    if (index.is_plain) index.not_null = castNode(Var, castNode(NullTest, condition)->arg)->varattno;
+  }
+  return index;
+}
+
+static void OpenIndexes(Inserter* inserter) {
+  List* oids = RelationGetIndexList(inserter->relation);
+  ListCell* cell;
+  inserter->indexes = static_cast<Index*>(palloc(sizeof(Index) * (list_length(oids) + 1)));
+  foreach (cell, oids) {
+    const Index index = OpenIndex(lfirst_oid(cell));
+    // One that CREATE INDEX CONCURRENTLY has only begun takes no rows yet.
+    if (index.info->ii_ReadyForInserts)
+      inserter->indexes[inserter->index_count++] = index;
+    else
+      index_close(index.relation, RowExclusiveLock);
+  }
+}
+
+// Puts an index tuple for a row of the table into an index of any kind.
+static void InsertByExecutor(Inserter* inserter, Index* index, TupleTableSlot* slot) {
+  Datum values[INDEX_MAX_KEYS];
+  bool is_null[INDEX_MAX_KEYS];
+  if (inserter->estate == nullptr) {
+    MemoryContext caller = MemoryContextSwitchTo(inserter->context);
+    inserter->estate = CreateExecutorState();
+    MemoryContextSwitchTo(caller);
+  }
+  ExprContext* expressions = GetPerTupleExprContext(inserter->estate);
+  expressions->ecxt_scantuple = slot;
+  if (index->info->ii_Predicate != NIL) {
+    if (index->info->ii_PredicateState == nullptr)
+      index->info->ii_PredicateState = ExecPrepareQual(index->info->ii_Predicate, inserter->estate);
+    if (!ExecQual(index->info->ii_PredicateState, expressions)) return;
+  }
+  FormIndexDatum(index->info, slot, inserter->estate, values, is_null);
+  (void)index_insert(index->relation, values, is_null, &slot->tts_tid, inserter->relation,
+                     index->relation->rd_index->indisunique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO, false, index->info);
+  ResetPerTupleExprContext(inserter->estate);
+}
+
+static void InsertIntoIndex(Inserter* inserter, Index* index, TupleTableSlot* slot) {
+  Datum values[INDEX_MAX_KEYS];
+  bool is_null[INDEX_MAX_KEYS];
+  if (!index->is_plain || index->relation->rd_index->indisunique) {
+    InsertByExecutor(inserter, index, slot);
+    return;
+  }
+  if (index->not_null != 0 && slot_attisnull(slot, index->not_null)) return;
+  for (int i = 0; i < index->info->ii_NumIndexAttrs; i++)
+    values[i] = slot_getattr(slot, index->info->ii_IndexAttrNumbers[i], &is_null[i]);
+  (void)index_insert(index->relation, values, is_null, &slot->tts_tid, inserter->relation, UNIQUE_CHECK_NO, false,
+                     index->info);
+}
+
 // Opens the partition of an id, in the current memory context.
 static Inserter OpenInserter(const char* name, int columns, int64 id) {
   Inserter inserter = {};
@@ -110,10 +188,8 @@ static Inserter OpenInserter(const char* name, int columns, int64 id) {
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                     errmsg("\"%s\" does not fit the loaded library", RelationGetRelationName(inserter.relation)),
                     errhint("Run ALTER EXTENSION opsadmin UPDATE, or restart the server with the new library.")));
-  inserter.estate = CreateExecutorState();
-  inserter.target = makeNode(ResultRelInfo);
-  InitResultRelInfo(inserter.target, inserter.relation, 1, nullptr, 0);
-  ExecOpenIndices(inserter.target, false);
+  OpenIndexes(&inserter);
+  inserter.context = CurrentMemoryContext;
   inserter.values = static_cast<Datum*>(palloc(sizeof(Datum) * columns));
   inserter.is_null = static_cast<bool*>(palloc(sizeof(bool) * columns));
   inserter.batch = AllocSetContextCreate(CurrentMemoryContext, "opsadmin audit batch", ALLOCSET_DEFAULT_SIZES);
@@ -143,17 +219,11 @@ static void FlushRows(Inserter* inserter) {
     table_tuple_insert(inserter->relation, inserter->slots[0], command, 0, nullptr);
   else
     table_multi_insert(inserter->relation, inserter->slots, inserter->used, command, 0, nullptr);
-  for (int i = 0; i < inserter->used; i++) {
-    if (inserter->target->ri_NumIndices > 0)
-      (void)ExecInsertIndexTuples(inserter->target, inserter->slots[i], inserter->estate, false, false, nullptr, NIL
-#if PG_VERSION_NUM >= 160000
-                                  ,
-                                  false
-#endif
-      );
-    ResetPerTupleExprContext(inserter->estate);
-    ExecClearTuple(inserter->slots[i]);
-  }
+  // Index by index, whose pages then stay at hand.
+  for (int i = 0; i < inserter->index_count; i++)
+    for (int row = 0; row < inserter->used; row++)
+      InsertIntoIndex(inserter, &inserter->indexes[i], inserter->slots[row]);
+  for (int row = 0; row < inserter->used; row++) ExecClearTuple(inserter->slots[row]);
   MemoryContextSwitchTo(caller);
   MemoryContextReset(inserter->batch);
   inserter->used = 0;
@@ -163,7 +233,7 @@ static void FlushRows(Inserter* inserter) {
 static void InsertRow(Inserter* inserter) {
   TupleDesc descriptor = RelationGetDescr(inserter->relation);
   if (inserter->used == inserter->made) {
-    MemoryContext row = MemoryContextSwitchTo(GetMemoryChunkContext(inserter->slots));
+    MemoryContext row = MemoryContextSwitchTo(inserter->context);
     inserter->slots[inserter->made++] = MakeSingleTupleTableSlot(descriptor, &TTSOpsHeapTuple);
     MemoryContextSwitchTo(row);
   }
@@ -179,8 +249,11 @@ static void InsertRow(Inserter* inserter) {
 static void CloseInserter(Inserter* inserter) {
   if (inserter->used > 0) FlushRows(inserter);
   for (int i = 0; i < inserter->made; i++) ExecDropSingleTupleTableSlot(inserter->slots[i]);
-  ExecCloseIndices(inserter->target);
-  FreeExecutorState(inserter->estate);
+  for (int i = 0; i < inserter->index_count; i++) {
+    OPSADMIN_INDEX_INSERT_CLEANUP(inserter->indexes[i].relation, inserter->indexes[i].info);
+    index_close(inserter->indexes[i].relation, NoLock);
+  }
+  if (inserter->estate != nullptr) FreeExecutorState(inserter->estate);
   table_close(inserter->relation, NoLock);
 }
 

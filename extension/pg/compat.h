@@ -39,6 +39,13 @@ extern "C" {
 #define OPSADMIN_WALKER(function) reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(function))
 #endif
 
+// What an index wants after the last of many insertions, since 17.
+#if PG_VERSION_NUM >= 170000
+#define OPSADMIN_INDEX_INSERT_CLEANUP(index, info) index_insert_cleanup(index, info)
+#else
+#define OPSADMIN_INDEX_INSERT_CLEANUP(index, info) ((void)(info))
+#endif
+
 namespace opsadmin {
 
 // An item of OPSADMIN_PERMISSION_LIST: what a statement wants of a relation.
