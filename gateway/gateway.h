@@ -4,20 +4,24 @@
 #include "handler.h"
 #include "message.h"
 #include "options.h"
+#include "request_log.h"
 #include "static_files.h"
 
 namespace opsadmin {
 
 class Gateway {
  public:
-  explicit Gateway(const Options& options) : api_(options), files_(options.web) {}
+  explicit Gateway(const Options& options);
 
   Reply handle(const Request& request) noexcept;
 
  private:
   Reply dispatch(const Request& request);
+  Reply answer(const Request& request, std::string& code) noexcept;
+  void record(const Request& request, Reply& reply, const std::string& code, std::chrono::nanoseconds duration);
 
   Api api_;
+  RequestLog requests_;  // ends before the connections that it uses
   StaticFiles files_;
 };
 

@@ -36,7 +36,7 @@ Api::Api(const Options& options)
 
 Reply Api::handle(const Request& request) {
   const Match match = find_route(request);
-  const auto token = session_token(request, match.site, behind_tls_);
+  const auto token = session_of(request, match.site);
   try {
     return handle(request, match, token);
   } catch (Problem& problem) {
@@ -135,6 +135,10 @@ void Api::touch(Site site, const std::string& token) noexcept {
   } catch (const Problem& problem) {
     log_event("touch_session_failed", problem.title);
   }
+}
+
+std::string Api::session_of(const Request& request, Site site) const {
+  return session_token(request, site, behind_tls_);
 }
 
 // The tenant that the host name states: never on the internal site, where the session chooses.

@@ -20,6 +20,10 @@ class Api {
   // Throws Problem.
   Reply handle(const Request& request);
 
+  // The session that a request brings and the tenant that it names.
+  std::string session_of(const Request& request, Site site) const;
+  Value tenant_of(const Request& request, Site site) const;
+
   // Flies with a connection of the site's pool; what only reads is tried again once on a new connection.
   Values run(Site site, const Flight& flight);
 
@@ -27,7 +31,6 @@ class Api {
   Reply handle(const Request& request, const Match& match, const std::string& token);
   Reply shape(const Request& request, const Match& match, const std::string& token, Values row);
   void touch(Site site, const std::string& token) noexcept;
-  Value tenant_of(const Request& request, Site site) const;
 
   const std::string partner_domain_;
   const bool behind_tls_;

@@ -21,6 +21,13 @@ int parse_number(std::string_view name, std::string_view text, int least, int mo
   return value;
 }
 
+RecordRequests parse_record_requests(std::string_view text) {
+  if (text == "none") return RecordRequests::none;
+  if (text == "writes") return RecordRequests::writes;
+  if (text == "all") return RecordRequests::all;
+  throw UsageError("--record-requests must be none, writes or all");
+}
+
 bool is_loopback(const std::string& host) {
   in_addr v4{};
   if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
@@ -39,19 +46,22 @@ const char* const usage =
     "  --partner-domain DOMAIN  take a partner's tenant from the host name TENANT.DOMAIN\n"
     "  --behind-tls             a proxy that speaks TLS stands in front: secure cookies, HSTS,\n"
     "                           the client's address from X-Forwarded-For\n"
+    "  --record-requests WHICH  requests that the database keeps: none, writes (and denials; default)\n"
+    "                           or all\n"
     "  --pool N                 connections for each of the two logins (default 8)\n"
     "  --threads N              requests answered at the same time (default 16)\n"
     "  --check                  test the set-up, say what is wrong with it, and exit\n"
     "  --help, --version\n";
 
 Options parse_options(int argc, char** argv) {
-  enum { listen = 1, dsn, web, partner_domain, behind_tls, pool, threads, check, help, version };
+  enum { listen = 1, dsn, web, partner_domain, behind_tls, record_requests, pool, threads, check, help, version };
   static const option table[] = {
       {"listen", required_argument, nullptr, listen},
       {"dsn", required_argument, nullptr, dsn},
       {"web", required_argument, nullptr, web},
       {"partner-domain", required_argument, nullptr, partner_domain},
       {"behind-tls", no_argument, nullptr, behind_tls},
+      {"record-requests", required_argument, nullptr, record_requests},
       {"pool", required_argument, nullptr, pool},
       {"threads", required_argument, nullptr, threads},
       {"check", no_argument, nullptr, check},
@@ -76,6 +86,9 @@ Options parse_options(int argc, char** argv) {
         break;
       case behind_tls:
         options.behind_tls = true;
+        break;
+      case record_requests:
+        options.record_requests = parse_record_requests(optarg);
         break;
       case pool:
         options.pool = parse_number("--pool", optarg, 1, 100);

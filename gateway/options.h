@@ -7,12 +7,15 @@
 
 namespace opsadmin {
 
+enum class RecordRequests { none, writes, all };
+
 struct Options {
   std::string listen = "127.0.0.1:8080";
   std::string dsn;
   std::string web;
   std::string partner_domain;
   bool behind_tls = false;
+  RecordRequests record_requests = RecordRequests::writes;
   int pool = 8;
   int threads = 16;
   bool check = false;

@@ -84,6 +84,12 @@ const std::vector<Route> routes = {
       {Source::query, "cursor"},
       {Source::query, "page_size", Type::integer}}},
 
+    {"GET", "/requests", Caller::session, true, Answer::json,
+     {"list_requests", "SELECT opsadmin.list_requests($1, $2, $3)"},
+     {{Source::query, "filter", Type::json},
+      {Source::query, "cursor"},
+      {Source::query, "page_size", Type::integer}}},
+
     {"GET", "/kpi", Caller::session, true, Answer::json,
      {"kpi_report", "SELECT opsadmin.kpi_report($1, $2)"},
      {{Source::query, "first_day", Type::date}, {Source::query, "last_day", Type::date}}},

@@ -1,7 +1,7 @@
 // The audit trigger: reads the transition tables of a statement, or one row, and writes one entry a changed row.
 // opsadmin_private.audit_tree() creates it; its arguments are the target's id, its tenant column (or ''), "key:column"
-// for the integer by which entries name rows, "child", "replicated", and rules "redact:column" and "ignore:column".
-// All state lives in the call: an error anywhere leaves nothing.
+// for the integer by which entries name rows, "child", "replicated", and rules "redact:column", "ignore:column" and
+// "keep:column". All state lives in the call: an error anywhere leaves nothing.
 #include "audit.h"
 #include "context.h"
 #include "settings.h"
@@ -39,17 +39,25 @@ struct KnownTenant {
 
 void InitializeAudit() {
   InitializeAuditLog();
+  InitializeAnnotations();
 }
 
+// Applies a rule of the table's own, such as "redact:column".
 static void ApplyRule(RowShape* shape, const char* rule) {
-  const bool redact = strncmp(rule, "redact:", 7) == 0;
-  const char* column = rule + 7;
-  if (!redact && strncmp(rule, "ignore:", 7) != 0) elog(ERROR, "unknown audit rule \"%s\"", rule);
-  for (int i = 0; i < shape->descriptor->natts; i++) {
-    const Form_pg_attribute attribute = TupleDescAttr(shape->descriptor, i);
-    if (!attribute->attisdropped && strcmp(NameStr(attribute->attname), column) == 0)
-      shape->rules[i] = redact ? ColumnRule::redact : ColumnRule::ignore;
+  static constexpr struct {
+    const char* prefix;
+    ColumnRule rule;
+  } kinds[] = {{"redact:", ColumnRule::redact}, {"ignore:", ColumnRule::ignore}, {"keep:", ColumnRule::keep}};
+  for (const auto& kind : kinds) {
+    if (strncmp(rule, kind.prefix, strlen(kind.prefix)) != 0) continue;
+    const char* column = rule + strlen(kind.prefix);
+    for (int i = 0; i < shape->descriptor->natts; i++) {
+      const Form_pg_attribute attribute = TupleDescAttr(shape->descriptor, i);
+      if (!attribute->attisdropped && strcmp(NameStr(attribute->attname), column) == 0) shape->rules[i] = kind.rule;
+    }
+    return;
   }
+  elog(ERROR, "unknown audit rule \"%s\"", rule);
 }
 
 static TenantColumn FindTenantColumn(TupleDesc descriptor, const char* name) {
@@ -276,6 +284,7 @@ static void ReadArguments(AuditCall* call) {
   call->target_id = pg_strtoint32(trigger->tgargs[0]);
   call->shape = MakeRowShape(call->data->tg_relation);
   call->tenant = FindTenantColumn(call->shape->descriptor, trigger->tgargs[1]);
+  RedactSensitiveColumns(call->shape);
   for (int i = 2; i < trigger->tgnargs; i++) {
     const char* argument = trigger->tgargs[i];
     if (strncmp(argument, "key:", 4) == 0)

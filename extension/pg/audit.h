@@ -45,6 +45,7 @@ struct RowKey {
 // The caller sets rules in between; number_key is the name of the integer that the registry has as the key.
 RowShape* MakeRowShape(Relation relation);
 void FinishRowShape(RowShape* shape, const char* number_key);
+int64 HashOfKey(Jsonb* key);
 // These give pointers into the shape's buffers, which hold until the next call.
 RowKey KeyOfRow(RowShape* shape, TupleTableSlot* slot);
 // All columns but the ignored ones.
@@ -62,15 +63,37 @@ int64 ReserveAuditIds(int64 count);
 // Opens the partition of audit_header or audit_entry that holds an id, or the overflow table when there is none.
 Relation OpenAuditPartition(const char* table, int64 id);
 
+// ---- redaction.cpp: what must not get into the log ----
+
+inline constexpr char redacted_text[] = "[redacted]";
+
+// Redacts the columns whose names look sensitive; rules of the table's own come after it.
+void RedactSensitiveColumns(RowShape* shape);
+
+// ---- annotation.cpp: what a transaction says of itself ----
+
+// The action and meta of a header; either may be NULL.
+struct Stamp {
+  const char* action;
+  Jsonb* meta;
+};
+
+void InitializeAnnotations();
+// What a header written now is stamped with: the action and meta of its own (an event's), or the context's, and the
+// annotation of the transaction.
+Stamp MakeStamp(const char* own_action, Jsonb* own_meta);
+
 // ---- audit_log.cpp: rows of the audit tables ----
 
 struct AuditWriter;
 
 // expected is how many entries there can be.
 AuditWriter* OpenAuditWriter(int32 target_id, int64 expected);
-// Writes one entry; op is I, U, D or T; jsonb arguments may be NULL.
+// Writes one entry; op is I, U, D, T or E; jsonb arguments may be NULL.
 void WriteAuditEntry(AuditWriter* writer, int64 tenant_id, char op, const RowKey* key, Jsonb* before, Jsonb* after);
 void CloseAuditWriter(AuditWriter* writer);
+// Writes an event, under a header of its own, since its action and meta are. No target: 0.
+void WriteAuditEvent(int64 tenant_id, const char* action, int32 target_id, const RowKey* key, Jsonb* meta);
 // Notes a statement that is let through without entries, and why, for health().
 void NoteAuditFailure(int32 target_id, const char* message);
 void InitializeAuditLog();

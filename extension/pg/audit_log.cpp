@@ -14,6 +14,7 @@ extern "C" {
 #include "catalog/namespace.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/inet.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -40,6 +41,7 @@ enum HeaderColumn {
   header_action,
   header_meta,
   header_xact,
+  header_application,
   header_columns
 };
 
@@ -257,7 +259,7 @@ static void CloseInserter(Inserter* inserter) {
   table_close(inserter->relation, NoLock);
 }
 
-// The address of a client without a context; NULL for a unix socket or a background process.
+// The address of the session's client; NULL for a unix socket or a background process.
 static void SetClientAddress(Inserter* inserter) {
   LOCAL_FCINFO(fcinfo, 0);
   InitFunctionCallInfoData(*fcinfo, nullptr, 0, InvalidOid, nullptr, nullptr);
@@ -265,10 +267,9 @@ static void SetClientAddress(Inserter* inserter) {
   if (!fcinfo->isnull) SetColumn(inserter, header_ip, address);
 }
 
-static int64 EnsureHeader() {
-  if (current_header != 0) return current_header;
+// Writes a header: who, from the context or else from the session, and what the stamp says.
+static void WriteHeader(int64 id, Stamp stamp) {
   const Context* context = BoundContext();
-  const int64 id = ReserveAuditIds(1);
   Inserter headers = OpenInserter("audit_header", header_columns, id);
   BeginRow(&headers);
   SetColumn(&headers, header_id, Int64GetDatum(id));
@@ -276,7 +277,10 @@ static int64 EnsureHeader() {
             Int64GetDatum(context != nullptr && context->has_tenant ? context->tenant_id : 0));
   SetColumn(&headers, header_created_at, TimestampTzGetDatum(GetCurrentTimestamp()));
   SetText(&headers, header_db_user, GetUserNameFromId(GetSessionUserId(), false));
+  SetText(&headers, header_application, application_name);
   SetColumn(&headers, header_xact, FullTransactionIdGetDatum(GetTopFullTransactionId()));
+  SetText(&headers, header_action, stamp.action);
+  if (stamp.meta != nullptr) SetColumn(&headers, header_meta, JsonbPGetDatum(stamp.meta));
   if (context != nullptr) {
     if (context->actor_id != 0) SetColumn(&headers, header_actor_id, Int64GetDatum(context->actor_id));
     SetText(&headers, header_actor_name, context->actor_name);
@@ -287,26 +291,17 @@ static int64 EnsureHeader() {
     SetText(&headers, header_path, context->path);
     SetText(&headers, header_request_id, context->request_id);
     if (context->job_id != 0) SetColumn(&headers, header_job_id, Int64GetDatum(context->job_id));
-    SetText(&headers, header_action, context->action);
-    if (context->reason[0] != '\0') {
-      JsonbParseState* state = nullptr;
-      JsonbValue item;
-      pushJsonbValue(&state, WJB_BEGIN_OBJECT, nullptr);
-      item.type = jbvString;
-      item.val.string.val = const_cast<char*>("reason");
-      item.val.string.len = strlen("reason");
-      pushJsonbValue(&state, WJB_KEY, &item);
-      item.val.string.val = const_cast<char*>(context->reason);
-      item.val.string.len = strlen(context->reason);
-      pushJsonbValue(&state, WJB_VALUE, &item);
-      SetColumn(&headers, header_meta,
-                JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr))));
-    }
-  } else {
-    SetClientAddress(&headers);
   }
+  // A worker's own address says nothing of who started the job.
+  if (context == nullptr || (context->ip[0] == '\0' && context->job_id == 0)) SetClientAddress(&headers);
   InsertRow(&headers);
   CloseInserter(&headers);
+}
+
+static int64 EnsureHeader() {
+  if (current_header != 0) return current_header;
+  const int64 id = ReserveAuditIds(1);
+  WriteHeader(id, MakeStamp(nullptr, nullptr));
   current_header = id;
   current_header_subxact = GetCurrentSubTransactionId();
   return id;
@@ -348,6 +343,19 @@ void NoteAuditFailure(int32 target_id, const char* message) {
   HeapTuple tuple = heap_form_tuple(RelationGetDescr(failures), values, is_null);
   simple_heap_insert(failures, tuple);
   table_close(failures, NoLock);
+}
+
+void WriteAuditEvent(int64 tenant_id, const char* action, int32 target_id, const RowKey* key, Jsonb* meta) {
+  // annotate_audit() knows an event's header by the entry that has the next id.
+  const int64 id = ReserveAuditIds(2);
+  WriteHeader(id, MakeStamp(action, meta));
+  AuditWriter writer = {};
+  writer.target_id = target_id;
+  writer.header = id;
+  writer.next_id = id + 1;
+  writer.entries = OpenInserter("audit_entry", entry_columns, writer.next_id);
+  WriteAuditEntry(&writer, tenant_id, 'E', key, nullptr, nullptr);
+  CloseInserter(&writer.entries);
 }
 
 }  // namespace opsadmin

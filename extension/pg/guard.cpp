@@ -1,6 +1,7 @@
 // The guard: an event trigger that reads the statement before it runs and judges only what it takes away from the
 // isolation or the audit of the one table that it changes. It adds nothing up and looks at no state afterwards, so
-// that dumps, whose statements only add, pass. What the catalog says is asked in SQL (sql/private/guard.sql).
+// that dumps, whose statements only add, pass. After a statement it covers new children and follows renamed columns.
+// What the catalog says is asked in SQL (sql/private/guard.sql).
 #include "compat.h"
 #include "settings.h"
 
@@ -233,6 +234,16 @@ static bool AddsChild(Node* statement) {
   return false;
 }
 
+// The rules of an audited table name its columns.
+static void FollowRename(const RenameStmt* rename) {
+  if (rename->renameType != OBJECT_COLUMN && rename->renameType != OBJECT_ATTRIBUTE) return;
+  Oid types[] = {OIDOID, TEXTOID, TEXTOID};
+  Datum values[] = {ObjectIdGetDatum(RelationOf(rename->relation)), CStringGetTextDatum(rename->subname),
+                    CStringGetTextDatum(rename->newname)};
+  Query("SELECT opsadmin_private.follow_renamed_column($1, $2, $3)", 3, types, values, false);
+  SPI_finish();
+}
+
 OPSADMIN_FUNCTION(opsadmin_guard) {
   if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
     ereport(ERROR, (errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED), errmsg("the guard is an event trigger")));
@@ -248,6 +259,7 @@ OPSADMIN_FUNCTION(opsadmin_guard) {
       Query("SELECT opsadmin_private.audit_new_children()", 0, nullptr, nullptr, false);
       SPI_finish();
     }
+    if (IsA(event->parsetree, RenameStmt)) FollowRename(castNode(RenameStmt, event->parsetree));
     PG_RETURN_NULL();
   }
   CloseBeforeDrop(event->parsetree);

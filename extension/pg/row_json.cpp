@@ -18,8 +18,6 @@ extern "C" {
 
 namespace opsadmin {
 
-static const char redacted_text[] = "[redacted]";
-
 // The last time that a column had and its text: in a statement it is mostly the same one.
 struct KnownTime {
   Datum value;
@@ -280,6 +278,10 @@ static Jsonb* WriteObject(const RowShape* shape, int chosen, TupleTableSlot* slo
   return reinterpret_cast<Jsonb*>(out->data);
 }
 
+int64 HashOfKey(Jsonb* key) {
+  return DatumGetInt64(DirectFunctionCall2(jsonb_hash_extended, JsonbPGetDatum(key), Int64GetDatum(0)));
+}
+
 RowKey KeyOfRow(RowShape* shape, TupleTableSlot* slot) {
   RowKey key = {};
   if (bms_is_empty(shape->key_columns)) return key;
@@ -303,7 +305,7 @@ RowKey KeyOfRow(RowShape* shape, TupleTableSlot* slot) {
     if (bms_is_member(shape->columns[i].index + 1 - FirstLowInvalidHeapAttributeNumber, shape->key_columns))
       shape->chosen[chosen++] = &shape->columns[i];
   key.object = WriteObject(shape, chosen, slot, &shape->buffers[0]);
-  key.number = DatumGetInt64(DirectFunctionCall2(jsonb_hash_extended, JsonbPGetDatum(key.object), Int64GetDatum(0)));
+  key.number = HashOfKey(key.object);
   return key;
 }
 

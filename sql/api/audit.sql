@@ -1,28 +1,41 @@
 -- Puts tables under audit and lists what the log holds.
 
 -- Puts a table with its partitions and the tables that inherit from it under audit, or changes the settings of one
--- that is. Columns of redact appear as "[redacted]", columns of ignore not at all; replicated: also what logical
--- replication applies. Raises OA425 for unknown columns, OA436 for other kinds of tables.
-CREATE OR REPLACE FUNCTION opsadmin.audit(target regclass, redact name[] DEFAULT '{}', ignore name[] DEFAULT '{}', replicated boolean DEFAULT false) RETURNS void
+-- that is. Columns of redact appear as "[redacted]", columns of ignore not at all; columns whose names look sensitive
+-- are redacted unless they are in keep, and a NOTICE names them. replicated: also what logical replication applies.
+-- Raises OA425 for columns that are unknown or in two lists, OA436 for other kinds of tables.
+CREATE OR REPLACE FUNCTION opsadmin.audit(target regclass, redact name[] DEFAULT '{}', ignore name[] DEFAULT '{}', keep name[] DEFAULT '{}', replicated boolean DEFAULT false) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '3s' SET opsadmin.guard = 'off' AS $$
 DECLARE
   found_target integer;
+  twice name;
+  sensitive text;
 BEGIN
   PERFORM opsadmin_private.require_root(target);
-  PERFORM opsadmin_private.require_columns(target, redact || ignore);
+  PERFORM opsadmin_private.require_columns(target, redact || ignore || keep);
+  SELECT c INTO twice FROM unnest(redact || ignore || keep) AS c GROUP BY c HAVING count(*) > 1 LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = format('column "%s" is named twice', twice), HINT = 'A column is redacted, ignored or kept.';
+  END IF;
+  SELECT string_agg(format('"%s"', a.attname), ', ' ORDER BY a.attnum) INTO sensitive FROM pg_attribute a
+  WHERE a.attrelid = target AND a.attnum > 0 AND NOT a.attisdropped AND opsadmin_private.looks_sensitive(a.attname) AND a.attname <> ALL (redact || ignore || keep);
+  IF sensitive IS NOT NULL THEN
+    RAISE NOTICE USING MESSAGE = format('columns of "%s" that look sensitive are redacted: %s', target, sensitive),
+      HINT = 'Name each in redact to make it so, or in keep to have its values in the audit log.';
+  END IF;
   found_target := opsadmin_private.ensure_target(target);
   -- It stays when the key changes: entries of then are named by it.
   UPDATE opsadmin.target t SET key_column = (SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
                                              WHERE i.indrelid = target AND i.indisprimary AND i.indnkeyatts = 1
                                                AND a.atttypid IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype))
   WHERE t.id = found_target AND t.key_column IS NULL;
-  INSERT INTO opsadmin.audited_table (target_id, redact, ignore, replicated) VALUES (found_target, audit.redact, audit.ignore, audit.replicated)
-  ON CONFLICT (target_id) DO UPDATE SET redact = excluded.redact, ignore = excluded.ignore, replicated = excluded.replicated;
+  INSERT INTO opsadmin.audited_table (target_id, redact, ignore, keep, replicated) VALUES (found_target, audit.redact, audit.ignore, audit.keep, audit.replicated)
+  ON CONFLICT (target_id) DO UPDATE SET redact = excluded.redact, ignore = excluded.ignore, keep = excluded.keep, replicated = excluded.replicated;
   PERFORM opsadmin_private.make_audit_partitions();
   PERFORM opsadmin_private.audit_tree(target);
 END
 $$;
-COMMENT ON FUNCTION opsadmin.audit IS 'Puts a table under audit, or changes which columns are redacted and ignored';
+COMMENT ON FUNCTION opsadmin.audit IS 'Puts a table under audit, or changes which columns are redacted, ignored and kept';
 REVOKE ALL ON FUNCTION opsadmin.audit FROM PUBLIC;
 
 -- Ends the audit of a table and its children; what was logged stays. OA438 when it is not audited.

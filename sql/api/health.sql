@@ -39,22 +39,22 @@ BEGIN
           UNION ALL SELECT * FROM opsadmin_private.rule_predefined_role()) AS f;
   RETURN QUERY SELECT f.level, 'isolation', f.object, f.problem, f.remedy FROM opsadmin_private.rule_missing_tenant_column() AS f;
   RETURN QUERY
-    SELECT 'error', 'audit', t.name, format('table "%s" has no column "%s" any more: if it was renamed, its values are in the log', t.name, c.column_name),
-           format('SELECT opsadmin.audit(%L, redact => ''{…}'', ignore => ''{…}''); -- with the names that the columns have now', opsadmin_private.qualified_name(t.relation))
-    FROM opsadmin.audited_table d JOIN opsadmin.target t ON t.id = d.target_id CROSS JOIN LATERAL unnest(d.redact || d.ignore) AS c(column_name)
-    WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.relation AND a.attname = c.column_name AND NOT a.attisdropped);
+    SELECT 'warning', 'audit', t.name, format('table "%s" has no column "%s" any more, which audit() was told of', t.name, c.column_name),
+           format('SELECT opsadmin.audit(%L, redact => ''{…}'', ignore => ''{…}'', keep => ''{…}''); -- with the columns that there are now', opsadmin_private.qualified_name(t.relation))
+    FROM opsadmin.audited_table d JOIN opsadmin.target t ON t.id = d.target_id CROSS JOIN LATERAL unnest(d.redact || d.ignore || d.keep) AS c(column_name)
+    WHERE NOT EXISTS (SELECT FROM opsadmin_private.tree_members(t.relation) AS m JOIN pg_attribute a ON a.attrelid = m WHERE a.attname = c.column_name AND NOT a.attisdropped);
   RETURN QUERY SELECT * FROM opsadmin_private.audit_findings();
 
   -- The triggers by what they do: they may have other names by now. A trigger's type is a sum of bits.
   RETURN QUERY
     SELECT 'error', 'audit', t.name, format('not every %s is in the log: its trigger is gone, replaced, disabled in some sessions or tied to an extension', string_agg(event.name, ', ' ORDER BY event.bit)),
-           format('SELECT opsadmin.audit(%L, redact => %L, ignore => %L);', opsadmin_private.qualified_name(t.relation), d.redact, d.ignore)
+           format('SELECT opsadmin.audit(%L, redact => %L, ignore => %L, keep => %L, replicated => %L);', opsadmin_private.qualified_name(t.relation), d.redact, d.ignore, d.keep, d.replicated)
     FROM opsadmin.audited_table d JOIN opsadmin.target t ON t.id = d.target_id
     CROSS JOIN (VALUES ('INSERT', 4), ('DELETE', 8), ('UPDATE', 16), ('TRUNCATE', 32)) AS event (name, bit)
     WHERE NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = t.relation AND g.tgfoid = 'opsadmin.audit_trigger'::regproc AND g.tgtype = event.bit
                                                  AND g.tgenabled = 'A' AND g.tgqual IS NULL
                                                  AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = 'pg_trigger'::regclass AND x.objid = g.oid AND x.deptype = 'x'))
-    GROUP BY t.name, t.relation, d.redact, d.ignore;
+    GROUP BY t.name, t.relation, d.redact, d.ignore, d.keep, d.replicated;
 
   RETURN QUERY
     SELECT 'warning', 'resource', r.name, format('table "%s" is not protected: nobody can read the resource', t.name),

@@ -129,6 +129,9 @@ BEGIN
   DELETE FROM opsadmin.sign_in_event e WHERE e.created_at < now() - interval '90 days';
   GET DIAGNOSTICS removed = ROW_COUNT;
   total := total + removed;
+  DELETE FROM opsadmin.request r WHERE r.created_at < now() - interval '90 days';
+  GET DIAGNOSTICS removed = ROW_COUNT;
+  total := total + removed;
   IF opsadmin_private.has_cron() THEN
     EXECUTE 'DELETE FROM cron.job_run_details d WHERE d.username = ''opsadmin_worker'' AND d.database = current_database() AND d.end_time < now() - interval ''7 days''';
     GET DIAGNOSTICS removed = ROW_COUNT;

@@ -239,7 +239,8 @@ BEGIN
     SELECT concat_ws(', ', quote_literal(settings.target_id), quote_literal(settings.tenant_column), quote_literal('key:' || settings.key_column),
       CASE WHEN member.is_child THEN quote_literal('child') END, CASE WHEN settings.replicated AND NOT by_row THEN quote_literal('replicated') END,
       (SELECT string_agg(quote_literal('redact:' || c), ', ') FROM unnest(settings.redact) AS c),
-      (SELECT string_agg(quote_literal('ignore:' || c), ', ') FROM unnest(settings.ignore) AS c)) INTO arguments;
+      (SELECT string_agg(quote_literal('ignore:' || c), ', ') FROM unnest(settings.ignore) AS c),
+      (SELECT string_agg(quote_literal('keep:' || c), ', ') FROM unnest(settings.keep) AS c)) INTO arguments;
     FOR spec IN SELECT * FROM (VALUES ('insert', 'INSERT', 'REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT', NOT by_row, 'ALWAYS'),
                                       ('update', 'UPDATE', 'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT', NOT by_row, 'ALWAYS'),
                                       ('delete', 'DELETE', 'REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT', NOT by_row, 'ALWAYS'),

@@ -128,7 +128,8 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'opsadmin_registry_changed';
 COMMENT ON FUNCTION opsadmin_private.registry_changed IS 'Makes every session read the registry of protected tables anew';
 REVOKE ALL ON FUNCTION opsadmin_private.registry_changed FROM PUBLIC;
 
--- It runs as whoever changes the schema, and calls lost_protection(), close_tables() and protect_new_children() as its owner.
+-- It runs as whoever changes the schema, and calls lost_protection(), close_tables(),
+-- protect_new_children(), audit_new_children() and follow_renamed_column() as its owner.
 CREATE OR REPLACE FUNCTION opsadmin_private.guard() RETURNS event_trigger
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'opsadmin_guard';
 COMMENT ON FUNCTION opsadmin_private.guard IS 'Judges changes of the schema as opsadmin.guard says, and covers new children; OA452 when it refuses';
@@ -138,6 +139,26 @@ CREATE OR REPLACE FUNCTION opsadmin.audit_trigger() RETURNS trigger
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'opsadmin_audit_trigger';
 COMMENT ON FUNCTION opsadmin.audit_trigger IS 'The trigger that opsadmin.audit() puts on a table; do not create it by hand';
 REVOKE ALL ON FUNCTION opsadmin.audit_trigger FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.looks_sensitive(name text) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_looks_sensitive';
+COMMENT ON FUNCTION opsadmin_private.looks_sensitive IS 'Tells whether the values under a name are redacted until the DBA says otherwise';
+REVOKE ALL ON FUNCTION opsadmin_private.looks_sensitive FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.redact(document jsonb) RETURNS jsonb
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_redact';
+COMMENT ON FUNCTION opsadmin_private.redact IS 'The document with [redacted] in the place of the members whose names look sensitive, at any depth';
+REVOKE ALL ON FUNCTION opsadmin_private.redact FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.annotate(action text, meta jsonb) RETURNS jsonb
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_annotate';
+COMMENT ON FUNCTION opsadmin_private.annotate IS 'Stamps the audit headers that this transaction has still to write, and returns the meta of all its annotations';
+REVOKE ALL ON FUNCTION opsadmin_private.annotate FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.write_event(action text, target_id integer, row_key bigint, target_pk jsonb, meta jsonb, tenant_id bigint) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_write_event';
+COMMENT ON FUNCTION opsadmin_private.write_event IS 'Writes an event into the audit log; a target of 0 is none, and a row is named by row_key or else by target_pk';
+REVOKE ALL ON FUNCTION opsadmin_private.write_event FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION opsadmin.error_codes(OUT sqlstate text, OUT condition text, OUT http_status integer, OUT title text)
 RETURNS SETOF record LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_error_codes';

@@ -16,9 +16,11 @@ CREATE TABLE opsadmin.audit_header (
   job_id bigint,
   action text,
   meta jsonb,
-  xact xid8 NOT NULL
+  xact xid8 NOT NULL,
+  application text
 ) PARTITION BY RANGE (id);
-COMMENT ON TABLE opsadmin.audit_header IS 'Who, from where and as part of what: one row a transaction that changed audited rows';
+COMMENT ON TABLE opsadmin.audit_header IS 'Who, from where and as part of what: one row a transaction that changed audited rows, and one an event';
+COMMENT ON COLUMN opsadmin.audit_header.application IS 'What the session calls itself, by application_name';
 
 CREATE TABLE opsadmin.audit_entry (
   id bigint NOT NULL,
@@ -69,12 +71,12 @@ SELECT e.id,
        h.actor_id, h.actor_name, h.db_user, h.site, h.ip, h.method, h.path, h.request_id, h.job_id, h.action,
        t.name AS target,
        CASE WHEN e.target_pk IS NULL AND e.row_key IS NOT NULL THEN jsonb_build_object(t.key_column, e.row_key) ELSE e.target_pk END AS target_pk,
-       CASE e.op WHEN 'I' THEN 'INSERT' WHEN 'U' THEN 'UPDATE' WHEN 'D' THEN 'DELETE' ELSE 'TRUNCATE' END AS op,
-       e.before, e.after, h.meta, e.header_id, h.xact
+       CASE e.op WHEN 'I' THEN 'INSERT' WHEN 'U' THEN 'UPDATE' WHEN 'D' THEN 'DELETE' WHEN 'E' THEN 'EVENT' ELSE 'TRUNCATE' END AS op,
+       e.before, e.after, h.meta, e.header_id, h.xact, h.application
 FROM (SELECT * FROM opsadmin.audit_entry UNION ALL SELECT * FROM opsadmin.audit_entry_overflow) AS e
 LEFT JOIN (SELECT * FROM opsadmin.audit_header UNION ALL SELECT * FROM opsadmin.audit_header_overflow) AS h ON h.id = e.header_id
 LEFT JOIN opsadmin.target t ON t.id = e.target_id;
-COMMENT ON VIEW opsadmin.audit_log IS 'Every committed change of an audited row, once, with who and from where; tenant_id 0: of no tenant';
+COMMENT ON VIEW opsadmin.audit_log IS 'Every committed change of an audited row, and every event, once, with who and from where; tenant_id 0: of no tenant';
 
 GRANT SELECT ON opsadmin.audit_log, opsadmin.target TO opsadmin_internal, opsadmin_partner;
 

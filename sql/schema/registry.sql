@@ -46,6 +46,7 @@ CREATE TABLE opsadmin.audited_table (
   target_id integer PRIMARY KEY REFERENCES opsadmin.target ON DELETE CASCADE,
   redact name[] NOT NULL,
   ignore name[] NOT NULL,
+  keep name[] NOT NULL,
   replicated boolean NOT NULL
 );
 COMMENT ON TABLE opsadmin.audited_table IS 'Tables whose changes are in the audit log';
