@@ -2,6 +2,7 @@
 
 -- Records a request that was answered. Who it was and in which tenant follows from the session, as in begin_request():
 -- one that is not known makes it nobody's. Of nobody's at most 300 a minute are kept, because everybody can make them.
+-- OA420 for what is missing or out of range.
 CREATE OR REPLACE FUNCTION opsadmin.record_request(session_token text, tenant text, ip inet, method text, path text, request_id text,
   action text, status integer, code text, milliseconds numeric) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
@@ -10,6 +11,9 @@ DECLARE
   found_session record;
   found_tenant bigint;
 BEGIN
+  IF method IS NULL OR path IS NULL OR request_id IS NULL OR action IS NULL OR coalesce(status, 0) NOT BETWEEN 100 AND 599 OR coalesce(milliseconds, -1) NOT BETWEEN 0 AND 1e9 THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'a part of the request is missing or out of range', HINT = 'Give its method, path, id, action, status and duration.';
+  END IF;
   SELECT s.actor_id, s.tenant_id, a.display_name INTO found_session
   FROM opsadmin.secret s JOIN opsadmin.actor a ON a.id = s.actor_id
   WHERE s.hash = sha256(convert_to(session_token, 'UTF8')) AND s.purpose = 'session' AND s.site = site_name

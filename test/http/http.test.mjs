@@ -1,5 +1,5 @@
 // The HTTP tests, in one process and one after the other: the last ones stop PostgreSQL under all of them.
-// topic: gateway findings
+// topic: gateway findings requests
 import './routes.mjs';
 import './input.mjs';
 import './session.mjs';
@@ -7,6 +7,7 @@ import './tenant.mjs';
 import './job.mjs';
 import './job_controls.mjs';
 import './findings.mjs';
+import './requests.mjs';
 import './malformed.mjs';
 import './static.mjs';
 import './command.mjs';

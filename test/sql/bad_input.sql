@@ -44,7 +44,8 @@ INSERT INTO valid_value VALUES
   ('permission', '''product:read'''), ('list', '''a list'''), ('payload', '''["1"]'''), ('page_size', '3'), ('members', '''{"n":1}'''), ('resource', '''product'''), ('filter', '''{}'''),
   ('search', '''a'''), ('sort', '''-id'''), ('cursor', 'NULL'), ('email', '''partner@example.com'''), ('password', quote_literal(:'password')), ('ip', '''192.0.2.1'''),
   ('session_token', '''valid partner session'''), ('token', '''valid partner invitation'''), ('tenant', '''haneul-market'''), ('reason', '''a reason'''), ('action', '''publish'''),
-  ('params', '''{"visible":true}'''), ('selection', '''{"filter":{}}'''), ('job_id', :'job'), ('kpi', '''orders'''), ('first_day', '(current_date - 7)'), ('last_day', 'current_date');
+  ('params', '''{"visible":true}'''), ('selection', '''{"filter":{}}'''), ('job_id', :'job'), ('kpi', '''orders'''), ('first_day', '(current_date - 7)'), ('last_day', 'current_date'), ('target', '''shop.product'''), ('target_pk', '''{"id":1}'''),
+  ('meta', '''{"note":"x"}'''), ('status', '200'), ('milliseconds', '1.5');
 
 -- Arguments that are wrong, by type.
 CREATE TABLE bad_value (type text, expression text, UNIQUE (type, expression));
@@ -121,11 +122,11 @@ FROM parameter a, bad_condition b WHERE a.function_name IN ('list_rows', 'count_
 UNION ALL
 -- Cursors that fit their list by signature but not by what is in them: whoever has the role can make them.
 SELECT 'cursor', a.function, call_of(a.function, jsonb_build_object('cursor', format('opsadmin_private.make_cursor(%s, %L)', list, b.value)))
-FROM (VALUES ('list_rows', '(SELECT l.list FROM opsadmin_private.compile_list(''product'', ''{}'', ''a'', ''-id'', NULL, 3) AS l)'), ('list_audit', '''audit{}1'''), ('list_jobs', '''jobs1''')) AS l (function_name, list)
+FROM (VALUES ('list_rows', '(SELECT l.list FROM opsadmin_private.compile_list(''product'', ''{}'', ''a'', ''-id'', NULL, 3) AS l)'), ('list_audit', '''audit{}1'''), ('list_jobs', '''jobs1'''), ('list_requests', '''requests{}1''')) AS l (function_name, list)
   JOIN parameter a USING (function_name), (SELECT value FROM bad_member UNION SELECT format('[%s,%s]', value, value) FROM bad_member UNION SELECT 'not json') AS b WHERE a.name = 'cursor'
 UNION ALL
 -- Another type than the parameter's, which PostgreSQL itself refuses, as it does text that is not UTF-8.
-SELECT 'type', a.function, call_of(a.function, jsonb_build_object(a.name, CASE WHEN a.type IN ('text', 'name') THEN '1' ELSE '''x''::text' END)) FROM parameter a WHERE a.name IS NOT NULL
+SELECT 'type', a.function, call_of(a.function, jsonb_build_object(a.name, CASE a.type WHEN 'text' THEN '1' WHEN 'name' THEN '1' WHEN 'regclass' THEN 'current_date' ELSE '''x''::text' END)) FROM parameter a WHERE a.name IS NOT NULL
 UNION ALL
 SELECT 'encoding', a.function, call_of(a.function, jsonb_build_object(a.name, $$E'\xff\xfe'$$)) FROM parameter a WHERE a.name IS NOT NULL;
 
@@ -186,8 +187,8 @@ SELECT isnt_empty($$SELECT FROM outcome WHERE leaks AND login = 'opsadmin_intern
 SELECT is_empty($$SELECT DISTINCT ON (function) function::regproc, error_length, left(statement, 300) FROM outcome WHERE code ~ '^OA' AND error_length > 1000$$,
                 'no error of opsadmin throws a megabyte back');
 SELECT is_empty($$SELECT function::regproc, login, code FROM outcome o JOIN pg_proc p ON p.oid = o.function
-                  WHERE o.kind = 'right' AND NOT bound AND code NOT IN ('OA001', '42501') AND proname NOT IN ('accept_invitation', 'begin_request', 'begin_with_ticket', 'sign_in', 'sign_out', 'touch_session')$$,
-                'without a context there is nothing but signing in');
+                  WHERE o.kind = 'right' AND NOT bound AND code NOT IN ('OA001', '42501') AND proname NOT IN ('accept_invitation', 'begin_request', 'begin_with_ticket', 'record_request', 'sign_in', 'sign_out', 'touch_session')$$,
+                'without a context there is nothing but signing in, and recording that it failed');
 SELECT is_empty($$SELECT function::regproc, string_agg(code, ' ') FROM outcome o JOIN pg_proc p ON p.oid = o.function
                   WHERE o.kind = 'right' AND proname NOT IN ('begin_request', 'begin_with_ticket', 'choose_tenant', 'resume_job')
                   GROUP BY function HAVING bool_and(code <> '00000')$$,
