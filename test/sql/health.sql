@@ -117,9 +117,11 @@ INSERT INTO opsadmin.secret (hash, purpose, actor_id, site, last_seen_at, expire
 SELECT sha256(n::text::bytea), CASE WHEN n = 4 THEN 'invitation' ELSE 'session' END, a.id, 'internal', now() - CASE WHEN n = 2 THEN interval '8 hours 1 second' ELSE '7 hours' END, now() + CASE WHEN n IN (3, 4) THEN interval '-1 second' ELSE '1 hour' END
 FROM opsadmin.actor a, generate_series(1, 4) AS n;
 INSERT INTO opsadmin.sign_in_event (email, site, outcome, created_at) SELECT 'x', 'internal', 'ok', now() - d * interval '1 day' FROM generate_series(88, 92) AS d;
-SELECT is(opsadmin.run_maintenance(), 6::bigint, 'run_maintenance() removes what has expired');
+INSERT INTO opsadmin.request (tenant_id, site, method, path, request_id, action, status, milliseconds, created_at) SELECT 0, 'internal', 'GET', '/', d, 'me', 200, 1, now() - d * interval '1 day' FROM generate_series(88, 92) AS d;
+SELECT is(opsadmin.run_maintenance(), 9::bigint, 'run_maintenance() removes what has expired');
 SELECT results_eq('SELECT purpose, count(*) FROM opsadmin.secret GROUP BY 1 ORDER BY 1', $$VALUES ('invitation', 1::bigint), ('session', 1)$$, 'sessions and invitations that hold stay');
 SELECT is(count(*), 2::bigint, 'attempts to sign in stay for 90 days') FROM opsadmin.sign_in_event;
+SELECT is(count(*), 2::bigint, 'requests too') FROM opsadmin.request;
 SELECT is(opsadmin.run_maintenance(), 0::bigint, 'the next time there is nothing');
 SET SESSION AUTHORIZATION opsadmin_worker;
 SELECT is(opsadmin.run_maintenance(), 0::bigint, 'the worker may call it');
