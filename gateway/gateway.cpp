@@ -10,10 +10,7 @@
 
 namespace opsadmin {
 
-Gateway::Gateway(const Options& options)
-    : api_(options),
-      requests_(options.record_requests, [this](Site site, const Flight& flight) { api_.run(site, flight); }),
-      files_(options.web) {}
+Gateway::Gateway(const Options& options) : api_(options), requests_(options), files_(options.web) {}
 
 Reply Gateway::dispatch(const Request& request) {
   if (request.path.starts_with("/api/")) return api_.handle(request);

@@ -21,7 +21,7 @@ class Gateway {
   void record(const Request& request, Reply& reply, const std::string& code, std::chrono::nanoseconds duration);
 
   Api api_;
-  RequestLog requests_;  // ends before the connections that it uses
+  RequestLog requests_;
   StaticFiles files_;
 };
 

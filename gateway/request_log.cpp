@@ -1,6 +1,8 @@
 // Tells the database which requests were answered.
 #include "request_log.h"
 
+#include <utility>
+
 #include "access_log.h"
 #include "problem.h"
 
@@ -31,8 +33,11 @@ Flight record_flight(const RequestRecord& record) {
 
 }  // namespace
 
-RequestLog::RequestLog(RecordRequests wanted, Write write)
-    : wanted_(wanted), write_(std::move(write)), thread_([this] { run(); }) {}
+RequestLog::RequestLog(const Options& options)
+    : wanted_(options.record_requests),
+      internal_(options.dsn, Site::internal, 1),
+      partner_(options.dsn, Site::partner, 1),
+      thread_([this] { run(); }) {}
 
 RequestLog::~RequestLog() {
   {
@@ -86,14 +91,23 @@ void RequestLog::run() {
 
 bool RequestLog::write(const RequestRecord& record) noexcept {
   try {
-    write_(record.site, record_flight(record));
+    fly_with_own(record);
     return true;
   } catch (const Problem& problem) {
     log_event("record_request_failed", record.request_id + ": " + problem.title);
+  } catch (const PgError& error) {
+    log_event("record_request_failed", record.request_id + ": " + error.sqlstate);
+  } catch (const ConnectionLost&) {
+    log_event("record_request_failed", record.request_id + ": the connection broke");
   } catch (const std::exception& error) {
     log_event("record_request_failed", record.request_id + ": " + error.what());
   }
   return false;
+}
+
+void RequestLog::fly_with_own(const RequestRecord& record) {
+  const auto lease = (record.site == Site::internal ? internal_ : partner_).acquire();
+  fly(*lease, record_flight(record));
 }
 
 }  // namespace opsadmin

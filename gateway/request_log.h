@@ -1,17 +1,18 @@
-// Tells the database which requests were answered, so that they can be looked up there. It never delays an answer: what
-// its bounded queue cannot hold, or the database does not take, is lost, and the log says so.
+// Tells the database which requests were answered, so that they can be looked up there. It never delays an answer: it
+// has a thread and connections of its own, and what its bounded queue cannot hold, or the database does not take, is
+// lost, and the log says so.
 #pragma once
 
 #include <chrono>
 #include <condition_variable>
 #include <deque>
-#include <functional>
 #include <mutex>
 #include <thread>
 
 #include "flight.h"
 #include "message.h"
 #include "options.h"
+#include "pool.h"
 
 namespace opsadmin {
 
@@ -32,10 +33,7 @@ struct RequestRecord {
 
 class RequestLog {
  public:
-  // Throws Problem when the record was not written.
-  using Write = std::function<void(Site, const Flight&)>;
-
-  RequestLog(RecordRequests wanted, Write write);
+  explicit RequestLog(const Options& options);
   ~RequestLog();  // writes what is queued, unless the database fails
 
   // Tells whether a request that was answered like this is recorded.
@@ -45,9 +43,11 @@ class RequestLog {
  private:
   void run();
   bool write(const RequestRecord& record) noexcept;
+  void fly_with_own(const RequestRecord& record);
 
   const RecordRequests wanted_;
-  Write write_;
+  Pool internal_;
+  Pool partner_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<RequestRecord> queue_;

@@ -95,12 +95,12 @@ describe('requests', () => {
   });
 
   test('a database that does not take records delays no answer', async () => {
-    const gateway = await start();
+    const gateway = await start('--pool', '1');
     const session = await Session.signIn(gateway, 'internal');
     const psql = spawn('psql', ['-XAtq'], { stdio: ['pipe', 'pipe', 'inherit'] });
     psql.stdin.write('BEGIN; LOCK TABLE opsadmin.request; SELECT 1;\n');
     await once(psql.stdout, 'data');
-    // More than the pool has connections: had the records taken them, the last of these would wait.
+    // Had a record taken the connection of the pool, these would wait for it.
     const answers = [];
     for (let i = 0; i < 20; ++i) answers.push(await session.send('PUT', '/session/tenant', { tenant: null }));
     assert.ok(answers.every((answer) => answer.status === 200));

@@ -115,7 +115,7 @@ export interface AuditEntry {
   action: string | null;
   target: string;
   target_pk: Record<string, unknown> | null;
-  op: 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE';
+  op: 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE' | 'EVENT';
   before: Record<string, unknown> | null;
   after: Record<string, unknown> | null;
   meta: Record<string, unknown> | null;

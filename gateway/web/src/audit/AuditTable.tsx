@@ -74,7 +74,7 @@ export function Who({ entry }: { entry: Pick<AuditEntry, 'actor_name' | 'db_user
   return <span class="muted">{msg.value.notShown}</span>;
 }
 
-const opIcons = { INSERT: 'plus', UPDATE: 'pencil', DELETE: 'close', TRUNCATE: 'close' } as const;
+const opIcons = { INSERT: 'plus', UPDATE: 'pencil', DELETE: 'close', TRUNCATE: 'close', EVENT: 'check' } as const;
 
 export function OpChip({ op }: { op: AuditEntry['op'] }) {
   return (

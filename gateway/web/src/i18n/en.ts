@@ -230,7 +230,7 @@ export const en = {
   changes: 'Changes',
   actor: 'Actor',
   jobFilter: 'Job',
-  operations4: { INSERT: 'Inserted', UPDATE: 'Updated', DELETE: 'Deleted', TRUNCATE: 'Truncated' },
+  operations4: { INSERT: 'Inserted', UPDATE: 'Updated', DELETE: 'Deleted', TRUNCATE: 'Truncated', EVENT: 'Event' },
   showChange: (target: string, key: string) => `Details of ${target} ${key}`,
   field: 'Field',
   before: 'Before',

@@ -218,7 +218,7 @@ export const ko: Catalog = {
   changes: '변경 내용',
   actor: '사용자',
   jobFilter: '작업 번호',
-  operations4: { INSERT: '추가', UPDATE: '수정', DELETE: '삭제', TRUNCATE: '전체 비움' },
+  operations4: { INSERT: '추가', UPDATE: '수정', DELETE: '삭제', TRUNCATE: '전체 비움', EVENT: '이벤트' },
   showChange: (target, key) => `${target} ${key} 상세 보기`,
   field: '항목',
   before: '변경 전',
