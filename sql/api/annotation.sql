@@ -49,7 +49,7 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.annotate_headers IS 'Stamps the audit headers that this transaction has written with an action and a meta';
 REVOKE ALL ON FUNCTION opsadmin_private.annotate_headers FROM PUBLIC;
 
--- Stamps all entries of this transaction, written and to come, until a savepoint is rolled back that is older. The last
+-- Stamps all entries of this transaction, written and to come; a savepoint that is rolled back takes it along. The last
 -- action holds, and of each member of meta the last. Entries that have an action of their own, a job's or an event's,
 -- keep it, and have this one as the member "action" of meta. Raises OA420.
 CREATE OR REPLACE FUNCTION opsadmin.annotate_audit(action text, meta jsonb DEFAULT NULL) RETURNS void

@@ -30,7 +30,7 @@ SELECT is(entry(), '{"iban": "DE02", "note": "note", "token_count": "[redacted]"
 SELECT is(failure(format('SELECT opsadmin.audit(''regress_shop.member'', %s)', arguments)), 'OA425', arguments)
 FROM unnest(ARRAY['keep => ''{nothing}''', 'keep => ''{iban}'', redact => ''{iban}''', 'keep => ''{iban}'', ignore => ''{iban}''', 'redact => ''{iban,iban}''']) AS arguments;
 
--- The server's log and the client hear what audit() redacts; test/tap/audit_redaction.pl reads it.
+-- What audit() tells of; test/tap/audit_redaction.pl reads its NOTICE.
 SELECT is(string_agg(name, ' ' ORDER BY place), 'password_hash apiToken token_count iban 주민등록번호', 'they are those that look sensitive')
 FROM (SELECT a.attname AS name, a.attnum AS place FROM pg_attribute a WHERE a.attrelid = 'regress_shop.member'::regclass AND a.attnum > 0 AND opsadmin_private.looks_sensitive(a.attname)) AS c;
 

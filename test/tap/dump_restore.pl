@@ -19,10 +19,12 @@ $source->query('company', <<'SQL');
 SELECT opsadmin.define_role('stock_keeper', 'partner', '{product:read,publish:run}');
 SELECT opsadmin.create_actor('keeper@example.com', 'Keeper'), opsadmin.grant_role('keeper@example.com', 'stock_keeper', 'haneul-market');
 CREATE SCHEMA "Odd ""name""";
-CREATE TABLE "Odd ""name"""."Select" (key text PRIMARY KEY, tenant text NOT NULL, secret text, noise int);
+CREATE TABLE "Odd ""name"""."Select" (key text PRIMARY KEY, tenant text NOT NULL, gone int, remark text, noise int);
 CREATE INDEX ON "Odd ""name"""."Select" (tenant);
 SELECT opsadmin.create_tenant('keyed', 'Keyed', key => 'k-1');
-SELECT opsadmin.protect('"Odd ""name"""."Select"', 'tenant'), opsadmin.audit('"Odd ""name"""."Select"', redact => '{secret}', ignore => '{noise}');
+SELECT opsadmin.protect('"Odd ""name"""."Select"', 'tenant'), opsadmin.audit('"Odd ""name"""."Select"', redact => '{remark}', ignore => '{noise}');
+ALTER TABLE "Odd ""name"""."Select" DROP gone;
+ALTER TABLE "Odd ""name"""."Select" RENAME remark TO note;
 INSERT INTO "Odd ""name"""."Select" VALUES ('a', 'k-1', 'hidden', 1), ('b', '1', 'hidden', 1);
 BEGIN;
 SELECT opsadmin.begin_as('partner@example.com');
@@ -150,10 +152,10 @@ SQL
     # What waits in the queue is done here, under its actor and with the targets of old.
     $cluster->query($database, 'CALL opsadmin.run_jobs()');
     is($cluster->query($database, q{SELECT state, total = changed FROM opsadmin.bulk_job ORDER BY id DESC LIMIT 1}), 'DONE|t', "$name: the job that waited is done");
-    $cluster->query($database, q{UPDATE "Odd ""name"""."Select" SET secret = 'changed', noise = 2 WHERE key = 'a'; INSERT INTO "Odd ""name"""."Select" (key, tenant) VALUES ('c', '2')});
-    is($cluster->query($database, <<'SQL'), "t|t|Odd \"name\".Select|0|{\"secret\": \"[redacted]\"}", "$name: the audit log goes on, with the same target and settings");
+    $cluster->query($database, q{UPDATE "Odd ""name"""."Select" SET note = 'changed', noise = 2 WHERE key = 'a'; INSERT INTO "Odd ""name"""."Select" (key, tenant) VALUES ('c', '2')});
+    is($cluster->query($database, <<'SQL'), "t|t|Odd \"name\".Select|0|{\"note\": \"[redacted]\"}", "$name: the audit log goes on, with the same target and settings");
 SELECT bool_and(id > (SELECT max(id) FROM opsadmin.audit_log WHERE target_pk ->> 'key' IN ('a', 'b') AND op = 'INSERT')), count(DISTINCT target) = 1, min(target),
-       count(*) FILTER (WHERE before ? 'noise' OR after ->> 'secret' = 'changed'), min(after::text) FILTER (WHERE op = 'UPDATE')
+       count(*) FILTER (WHERE before ? 'noise' OR after ->> 'note' = 'changed'), min(after::text) FILTER (WHERE op = 'UPDATE')
 FROM opsadmin.audit_log WHERE target_pk ->> 'key' IN ('a', 'c') AND NOT (target_pk ->> 'key' = 'a' AND op = 'INSERT')
 SQL
     is($cluster->query($database, <<'SQL'), 't|t', "$name: ids go on where they were");
