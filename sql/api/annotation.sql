@@ -76,7 +76,7 @@ CREATE OR REPLACE FUNCTION opsadmin.audit_event(action text, target regclass DEF
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   found_target integer := 0;
-  found record;
+  audited record;
   key jsonb;
   key_number bigint;
   tenant bigint;
@@ -87,16 +87,16 @@ BEGIN
       HINT = 'Name the table as target and the key as the log has it, for example {"id":1}.';
   END IF;
   IF target IS NOT NULL THEN
-    SELECT a.*, t.key_column INTO found FROM opsadmin.audited_table a JOIN opsadmin.target t ON t.id = a.target_id WHERE t.relation = audit_event.target;
+    SELECT a.*, t.key_column INTO audited FROM opsadmin.audited_table a JOIN opsadmin.target t ON t.id = a.target_id WHERE t.relation = audit_event.target;
     IF NOT FOUND THEN
       RAISE EXCEPTION USING ERRCODE = 'OA438', MESSAGE = format('table "%s" is not audited', target), HINT = 'See opsadmin.audited_table.';
     END IF;
-    found_target := found.target_id;
+    found_target := audited.target_id;
     -- As the trigger redacts it, and by the integer alone where the trigger does that.
-    SELECT jsonb_object_agg(m.key, CASE WHEN m.key = ANY (found.redact) THEN '"[redacted]"' WHEN m.key = ANY (found.keep) THEN m.value
+    SELECT jsonb_object_agg(m.key, CASE WHEN m.key = ANY (audited.redact) THEN '"[redacted]"' WHEN m.key = ANY (audited.keep) THEN m.value
                                         ELSE opsadmin_private.redact(jsonb_build_object(m.key, m.value)) -> m.key END) INTO key FROM jsonb_each(target_pk) AS m;
-    IF key - found.key_column::text = '{}' AND jsonb_typeof(key -> found.key_column::text) = 'number' AND (key ->> found.key_column::text) ~ '^-?[0-9]{1,18}$' THEN
-      key_number := (key ->> found.key_column::text)::bigint;
+    IF key - audited.key_column::text = '{}' AND jsonb_typeof(key -> audited.key_column::text) = 'number' AND (key ->> audited.key_column::text) ~ '^-?[0-9]{1,18}$' THEN
+      key_number := (key ->> audited.key_column::text)::bigint;
     END IF;
   END IF;
   IF opsadmin_private.context_is_bound() THEN

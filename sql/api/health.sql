@@ -45,16 +45,19 @@ BEGIN
     WHERE NOT EXISTS (SELECT FROM opsadmin_private.tree_members(t.relation) AS m JOIN pg_attribute a ON a.attrelid = m WHERE a.attname = c.column_name AND NOT a.attisdropped);
   RETURN QUERY SELECT * FROM opsadmin_private.audit_findings();
 
-  -- The triggers by what they do: they may have other names by now. A trigger's type is a sum of bits.
+  -- The triggers by what they do: they may have other names by now. A trigger's type is a sum of bits; where tables
+  -- inherit, one by row is for all changes.
   RETURN QUERY
-    SELECT 'error', 'audit', t.name, format('not every %s is in the log: its trigger is gone, replaced, disabled in some sessions or tied to an extension', string_agg(event.name, ', ' ORDER BY event.bit)),
+    SELECT 'error', 'audit', CASE WHEN m.relation = t.relation THEN t.name ELSE m.relation::text END,
+           format('not every %s is in the log: its trigger is gone, replaced, disabled in some sessions or tied to an extension', string_agg(event.name, ', ' ORDER BY event.bit)),
            format('SELECT opsadmin.audit(%L, redact => %L, ignore => %L, keep => %L, replicated => %L);', opsadmin_private.qualified_name(t.relation), d.redact, d.ignore, d.keep, d.replicated)
-    FROM opsadmin.audited_table d JOIN opsadmin.target t ON t.id = d.target_id
+    FROM opsadmin.audited_table d JOIN opsadmin.target t ON t.id = d.target_id CROSS JOIN LATERAL opsadmin_private.tree_members(t.relation) AS m(relation)
     CROSS JOIN (VALUES ('INSERT', 4), ('DELETE', 8), ('UPDATE', 16), ('TRUNCATE', 32)) AS event (name, bit)
-    WHERE NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = t.relation AND g.tgfoid = 'opsadmin.audit_trigger'::regproc AND g.tgtype = event.bit
+    WHERE NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = m.relation AND g.tgfoid = 'opsadmin.audit_trigger'::regproc
+                                                 AND g.tgtype = CASE WHEN opsadmin_private.is_inherited(t.relation) AND event.name <> 'TRUNCATE' THEN 1 + 4 + 8 + 16 ELSE event.bit END
                                                  AND g.tgenabled = 'A' AND g.tgqual IS NULL
                                                  AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = 'pg_trigger'::regclass AND x.objid = g.oid AND x.deptype = 'x'))
-    GROUP BY t.name, t.relation, d.redact, d.ignore, d.keep, d.replicated;
+    GROUP BY t.name, t.relation, m.relation, d.redact, d.ignore, d.keep, d.replicated;
 
   RETURN QUERY
     SELECT 'warning', 'resource', r.name, format('table "%s" is not protected: nobody can read the resource', t.name),

@@ -117,7 +117,7 @@ COMMENT ON FUNCTION opsadmin_private.drop_audit_partition IS 'Drops a partition 
 REVOKE ALL ON FUNCTION opsadmin_private.drop_audit_partition FROM PUBLIC;
 
 -- Forgets entries that are older than their table's retention: a partition of which nothing is kept is dropped; of
--- others, which nobody writes to any more, the rows are deleted. Headers go a week after the last entry that can be
+-- others, which nobody writes to any more, the rows are deleted; target 0 is that of events without a table. Headers go a week after the last entry that can be
 -- theirs. Returns the number of rows deleted and of partitions dropped, together.
 CREATE OR REPLACE FUNCTION opsadmin_private.purge_audit() RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
@@ -139,7 +139,7 @@ BEGIN
       END IF;
     END LOOP;
     IF is_kept THEN
-      FOR target IN SELECT t.id FROM opsadmin.target t LEFT JOIN opsadmin.audit_retention r ON r.target_id = t.id
+      FOR target IN SELECT t.id FROM (SELECT 0 AS id UNION ALL SELECT known.id FROM opsadmin.target known) AS t LEFT JOIN opsadmin.audit_retention r ON r.target_id = t.id
                     WHERE NOT coalesce(r.legal_hold, false) AND part.ends + coalesce(r.keep, interval '90 days') <= now() LOOP
         EXECUTE format('DELETE FROM opsadmin.%I e WHERE e.target_id = $1', part.name) USING target.id;
         GET DIAGNOSTICS removed = ROW_COUNT;
@@ -186,12 +186,6 @@ BEGIN
     FROM opsadmin_private.audit_partitions('audit_entry') AS p
     WHERE p.ends + greatest((SELECT max(r.keep) FROM opsadmin.audit_retention r), interval '90 days') < now() - interval '2 days'
       AND NOT EXISTS (SELECT FROM opsadmin.audit_retention r WHERE r.legal_hold);
-  RETURN QUERY
-    SELECT 'error', 'audit', m.relation::text, format('changes of "%s" are not recorded: a trigger is missing or switched off', m.relation),
-           format('SELECT opsadmin_private.audit_tree(%L);', opsadmin_private.qualified_name(t.relation))
-    FROM opsadmin.audited_table d JOIN opsadmin.target t ON t.id = d.target_id CROSS JOIN LATERAL opsadmin_private.tree_members(t.relation) AS m(relation)
-    WHERE (SELECT count(*) FROM pg_trigger g WHERE g.tgrelid = m.relation AND g.tgfoid = 'opsadmin.audit_trigger'::regproc AND g.tgenabled = 'A')
-          < CASE WHEN opsadmin_private.is_inherited(t.relation) THEN 2 ELSE 4 END;
 END
 $$;
 COMMENT ON FUNCTION opsadmin_private.audit_findings IS 'What the storage of the audit log lacks, for health()';
