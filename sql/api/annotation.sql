@@ -20,29 +20,25 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.require_stamp IS 'Raises OA420 unless an action and a meta fit into the audit log';
 REVOKE ALL ON FUNCTION opsadmin_private.require_stamp FROM PUBLIC;
 
--- Stamps the headers that this transaction has written. As the module does, it finds partitions by their names, so that
--- it waits for no upkeep, and none for it; ids begin with their time. An event's entry has the id after its header's.
+-- Stamps the headers that this transaction has written. It goes to the partitions past the table on top, as the module
+-- does, so that neither waits for the upkeep. Ids begin with their time, and an event's entry has the id after its header's.
 CREATE OR REPLACE FUNCTION opsadmin_private.annotate_headers(new_action text, new_meta jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  parts text[];
-  part text;
+  soon timestamptz := clock_timestamp() + interval '1 minute';
   is_event text;
+  part name;
 BEGIN
-  SELECT array_agg(to_char(w.monday, 'YYYYMMDD')) || '{overflow}'::text[] INTO parts
-  FROM generate_series(date_trunc('week', now() AT TIME ZONE 'UTC'), clock_timestamp() AT TIME ZONE 'UTC' + interval '1 minute', '7 days') AS w(monday);
-  SELECT string_agg(format('EXISTS (SELECT FROM opsadmin.%I e WHERE e.id = h.id + 1 AND e.op = ''E'')', 'audit_entry_' || p), ' OR ') INTO is_event
-  FROM unnest(parts) AS p WHERE to_regclass('opsadmin.audit_entry_' || p) IS NOT NULL;
-  FOREACH part IN ARRAY parts LOOP
-    IF to_regclass('opsadmin.audit_header_' || part) IS NOT NULL THEN
-      EXECUTE format($query$
-        UPDATE opsadmin.%I h SET (action, meta) = (
-          SELECT CASE WHEN w.has_action THEN h.action ELSE $1 END,
-                 nullif(coalesce(h.meta, '{}') || $2 || CASE WHEN w.has_action THEN jsonb_build_object('action', $1) ELSE '{}' END, '{}')
-          FROM (SELECT h.job_id IS NOT NULL OR %s AS has_action) AS w)
-        WHERE h.id >= opsadmin_private.audit_id_at(date_trunc('milliseconds', now())) AND h.xact = pg_current_xact_id_if_assigned()
-      $query$, 'audit_header_' || part, is_event) USING new_action, new_meta;
-    END IF;
+  SELECT string_agg(format('EXISTS (SELECT FROM opsadmin.%I e WHERE e.id = h.id + 1 AND e.op = ''E'')', written.name), ' OR ') INTO is_event
+  FROM (SELECT p.name FROM opsadmin_private.audit_partitions('audit_entry') AS p WHERE p.ends > now() AND p.begins < soon UNION ALL SELECT 'audit_entry_overflow') AS written;
+  FOR part IN SELECT p.name FROM opsadmin_private.audit_partitions('audit_header') AS p WHERE p.ends > now() AND p.begins < soon UNION ALL SELECT 'audit_header_overflow' LOOP
+    EXECUTE format($query$
+      UPDATE opsadmin.%I h SET (action, meta) = (
+        SELECT CASE WHEN w.has_action THEN h.action ELSE $1 END,
+               nullif(coalesce(h.meta, '{}') || $2 || CASE WHEN w.has_action THEN jsonb_build_object('action', $1) ELSE '{}' END, '{}')
+        FROM (SELECT h.job_id IS NOT NULL OR %s AS has_action) AS w)
+      WHERE h.id >= opsadmin_private.audit_id_at(date_trunc('milliseconds', now())) AND h.xact = pg_current_xact_id_if_assigned()
+    $query$, part, is_event) USING new_action, new_meta;
   END LOOP;
 END
 $$;

@@ -245,8 +245,8 @@ BEGIN
       IF spec.wanted THEN
         EXECUTE format('CREATE OR REPLACE TRIGGER opsadmin_audit_%s AFTER %s ON %s %s EXECUTE FUNCTION opsadmin.audit_trigger(%s)', spec.suffix, spec.events, table_name, spec.kind, arguments);
         EXECUTE format('ALTER TABLE %s ENABLE %s TRIGGER opsadmin_audit_%s', table_name, spec.enabled, spec.suffix);
-      ELSIF NOT (member.relispartition AND spec.suffix = 'row') THEN
-        EXECUTE format('DROP TRIGGER IF EXISTS opsadmin_audit_%s ON %s', spec.suffix, table_name);
+      ELSIF EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = member.relation AND g.tgname = 'opsadmin_audit_' || spec.suffix AND g.tgparentid = 0) THEN
+        EXECUTE format('DROP TRIGGER opsadmin_audit_%s ON %s', spec.suffix, table_name);
       END IF;
     END LOOP;
   END LOOP;

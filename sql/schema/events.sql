@@ -4,7 +4,7 @@
 CREATE EVENT TRIGGER opsadmin_table_dropped ON sql_drop EXECUTE FUNCTION opsadmin_private.forget_dropped_tables();
 COMMENT ON EVENT TRIGGER opsadmin_table_dropped IS 'opsadmin forgets tables that were dropped';
 
-CREATE EVENT TRIGGER opsadmin_new_child ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'ALTER TYPE', 'CREATE SCHEMA')
+CREATE EVENT TRIGGER opsadmin_new_child ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'ALTER TYPE', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW', 'ALTER FOREIGN TABLE', 'CREATE SCHEMA')
   EXECUTE FUNCTION opsadmin_private.guard();
 COMMENT ON EVENT TRIGGER opsadmin_new_child IS 'opsadmin protects and audits partitions and children that a protected or audited table gets, and follows columns that are renamed under audit';
 

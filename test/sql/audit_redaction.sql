@@ -1,6 +1,6 @@
 -- Audit: what is redacted, what is left out, and what is kept, whatever happens to the columns.
 -- topic: audit redaction
-SELECT plan(33);
+SELECT plan(39);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -81,6 +81,30 @@ SELECT opsadmin.audit('regress_shop.typed', redact => '{code}') \g /dev/null
 ALTER TYPE regress_shop.kind RENAME ATTRIBUTE code TO cipher CASCADE;
 INSERT INTO regress_shop.typed VALUES (1, 'x');
 SELECT is((SELECT after FROM opsadmin.audit_log WHERE target = 'regress_shop.typed'), '{"id": 1, "cipher": "[redacted]"}', 'a column of a table that is of a type');
+CREATE TABLE regress_shop.visit (id int, at date, code text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+CREATE TABLE regress_shop.visit_1 PARTITION OF regress_shop.visit FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+SELECT opsadmin.audit('regress_shop.visit', redact => '{code}') \g /dev/null
+ALTER TABLE regress_shop.visit RENAME code TO cipher;
+INSERT INTO regress_shop.visit VALUES (1, '2026-01-01', 'x');
+INSERT INTO regress_shop.visit_1 VALUES (2, '2026-01-01', 'x');
+SELECT results_eq($$SELECT after ->> 'cipher' FROM opsadmin.audit_log WHERE target = 'regress_shop.visit'$$, $$VALUES ('[redacted]'), ('[redacted]')$$, 'a column of a table and its partitions');
+CREATE TABLE regress_shop.thing (id int PRIMARY KEY, remark text);
+CREATE TABLE regress_shop.safe (pin int, remark text) INHERITS (regress_shop.thing);
+CREATE TABLE regress_shop.door (pin int) INHERITS (regress_shop.thing);
+SELECT opsadmin.audit('regress_shop.thing', redact => '{remark}') \g /dev/null
+ALTER TABLE regress_shop.safe RENAME pin TO digits;
+ALTER TABLE regress_shop.thing RENAME remark TO note;
+INSERT INTO regress_shop.safe VALUES (1, 'x', 1234);
+INSERT INTO regress_shop.door VALUES (2, 'x', 1234);
+SELECT results_eq($$SELECT after FROM opsadmin.audit_log WHERE target = 'regress_shop.thing' ORDER BY id$$,
+                  $$VALUES ('{"id":1,"note":"[redacted]","digits":"[redacted]"}'::jsonb), ('{"id":2,"note":"[redacted]","pin":"[redacted]"}')$$, 'columns of tables that inherit, their own too');
+SELECT is(a.redact, '{digits,note}', 'their rules stand with those of the table on top') FROM opsadmin.audited_table a JOIN opsadmin.target t ON t.id = a.target_id WHERE t.name = 'regress_shop.thing';
+SELECT is_empty($$SELECT * FROM opsadmin.health() WHERE rule = 'audit'$$, 'and are no finding');
+ALTER VIEW regress_shop.member RENAME sayings TO letters;
+ALTER FOREIGN TABLE regress_shop.member RENAME letters TO lines;
+ALTER MATERIALIZED VIEW regress_shop.member RENAME lines TO songs;
+UPDATE regress_shop.member SET songs = 'y';
+SELECT is(entry(), '{"songs": "[redacted]"} -> {"songs": "[redacted]"}', 'whatever the statement takes the table for');
 ALTER TABLE regress_shop.member RENAME TO person;
 ALTER TABLE regress_shop.person RENAME CONSTRAINT member_pkey TO person_pkey;
 CREATE VIEW regress_shop.seen AS SELECT id FROM regress_shop.person;
@@ -101,6 +125,12 @@ SELECT results_eq($$SELECT target_pk, meta FROM opsadmin.audit_log WHERE target 
                   $$VALUES ('{"id":1}'::jsonb, '{"login":{"name":"kim","password":"[redacted]"}}'::jsonb), ('{"id":1,"token":"[redacted]"}', '{"login":{"name":"kim","password":"[redacted]"},"action":"import","secret":"[redacted]"}')$$,
                   'an annotation and an event');
 COMMIT;
+CREATE TABLE regress_shop.keyed (id int, iban text, kind text, PRIMARY KEY (id, iban, kind));
+SELECT opsadmin.audit('regress_shop.keyed', redact => '{kind}', keep => '{iban}') \g /dev/null
+INSERT INTO regress_shop.keyed VALUES (1, 'DE02', 'x');
+SELECT opsadmin.audit_event('called', 'regress_shop.keyed', '{"id":1,"iban":"DE02","kind":"x"}') \g /dev/null
+SELECT results_eq($$SELECT l.target_pk, count(DISTINCT e.row_key), count(*) FROM opsadmin.audit_log l JOIN opsadmin.audit_entry e USING (id) WHERE target = 'regress_shop.keyed' GROUP BY 1$$,
+                  $$VALUES ('{"id":1,"iban":"DE02","kind":"[redacted]"}'::jsonb, 1::bigint, 2::bigint)$$, 'a key as its change has it');
 
 DROP SCHEMA regress_shop CASCADE;
 DROP ROLE regress_opsadmin_owner;

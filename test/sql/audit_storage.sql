@@ -1,7 +1,7 @@
 -- Storage of the audit log: partitions by week, the overflow tables, retention and legal hold, a log that only
 -- superusers change, and what happens to a change that cannot be recorded.
 -- topic: audit
-SELECT plan(54);
+SELECT plan(56);
 \ir include/failure.psql
 SET client_min_messages = error;
 CREATE SCHEMA regress_shop;
@@ -47,6 +47,12 @@ CREATE TABLE opsadmin.not_attached AS SELECT;
 SELECT format('ALTER TABLE opsadmin.not_attached RENAME TO %I', :'entry_partition') \gexec
 INSERT INTO regress_shop.item VALUES (3, 'three');
 SELECT is((SELECT count(*) FROM opsadmin.audit_entry_overflow), 2::bigint, 'a table of a partition''s name that is none is left alone');
+BEGIN;
+UPDATE regress_shop.item SET name = 'zwei' WHERE id = 2;
+SELECT opsadmin.audit_event('called') \g /dev/null
+SELECT opsadmin.annotate_audit('import') \g /dev/null
+SELECT is((SELECT string_agg(concat_ws(' ', op, action, meta), ', ' ORDER BY id) FROM opsadmin.audit_log WHERE xact = pg_current_xact_id()), 'UPDATE import, EVENT called {"action": "import"}', 'nor is an annotation lost, or put on others');
+ROLLBACK;
 SELECT format('DROP TABLE opsadmin.%I', :'entry_partition') \gexec
 SELECT opsadmin.run_maintenance() \g /dev/null
 SELECT is((SELECT count(*) FROM opsadmin.audit_entry_overflow) + (SELECT count(*) FROM opsadmin.audit_header_overflow), 0::bigint, 'the upkeep moves them');
@@ -64,6 +70,7 @@ BEGIN
     PERFORM opsadmin_private.make_audit_partition('audit_entry', monday), opsadmin_private.make_audit_partition('audit_header', monday);
     INSERT INTO opsadmin.audit_header (id, tenant_id, created_at, db_user, xact) VALUES (first, 0, monday, 'x', '1');
     INSERT INTO opsadmin.audit_entry (id, header_id, tenant_id, row_key, target_id, op) SELECT first + t.id, first, 0, weeks, t.id, 'D' FROM opsadmin.target t;
+    INSERT INTO opsadmin.audit_entry (id, header_id, tenant_id, target_id, op) VALUES (first, first, 0, 0, 'E');
 END
 $$;
 CREATE FUNCTION aged() RETURNS text LANGUAGE sql AS $$
@@ -75,7 +82,8 @@ $$;
 SELECT age(2), age(10), age(13), age(14), age(20), age(60) \g /dev/null
 SELECT is(aged(), 'brief 2, brief 10, brief 13, brief 14, brief 20, brief 60, held 2, held 10, held 13, held 14, held 20, held 60, item 2, item 10, item 13, item 14, item 20, item 60', 'entries of years');
 SELECT opsadmin.set_audit_retention('regress_shop.held', legal_hold => true), opsadmin.set_audit_retention('regress_shop.brief', '1 week') \g /dev/null
-SELECT cmp_ok(opsadmin_private.purge_audit(), '=', 9::bigint, 'rows go one by one where others stay');
+SELECT cmp_ok(opsadmin_private.purge_audit(), '=', 12::bigint, 'rows go one by one where others stay');
+SELECT is(count(*), 3::bigint, 'so do events without a table') FROM opsadmin.audit_log WHERE op = 'EVENT';
 SELECT is(aged(), 'held 2, held 10, held 13, held 14, held 20, held 60, item 2, item 10, item 13', 'a table''s own retention, the usual one, a legal hold');
 SELECT is(weeks('audit_entry'), '60 20 14 13 10 2', 'the partitions stay for the legal hold');
 SELECT is_empty($$SELECT * FROM opsadmin.health() WHERE rule = 'audit'$$, 'which is no finding');

@@ -1,6 +1,6 @@
 -- Audit: who did it when no context says so, what a transaction says of itself, and events.
 -- topic: audit annotation
-SELECT plan(51);
+SELECT plan(52);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -160,6 +160,7 @@ SELECT opsadmin.audit_event('backup', meta => '{"gigabytes":7}') \g /dev/null
 SELECT is(stamps(), 'EVENT backup {"gigabytes": 7}', 'an event');
 SELECT opsadmin.audit_event('looked-at', 'regress_shop.item', '{"id":1}') \g /dev/null
 SELECT results_eq('SELECT target, target_pk, op, tenant_id, before, after FROM opsadmin.audit_log ORDER BY id DESC LIMIT 1', $$VALUES ('regress_shop.item', '{"id":1}'::jsonb, 'EVENT', 0::bigint, NULL::jsonb, NULL::jsonb)$$, 'of a row');
+SELECT is(count(DISTINCT e.row_key), 1::bigint, 'by the same number as its changes') FROM opsadmin.audit_log l JOIN opsadmin.audit_entry e USING (id) WHERE l.target_pk = '{"id":1}' AND l.target = 'regress_shop.item' HAVING count(DISTINCT e.op) > 1;
 SELECT stamps() \g /dev/null
 BEGIN;
 UPDATE regress_shop.item SET name = 'a' WHERE id = 1;

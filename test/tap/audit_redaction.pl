@@ -73,16 +73,17 @@ SQL
 cmp_ok($cluster->query('company', q{SELECT count(*) FROM opsadmin.audit_log WHERE target = 'shop.member'}), '>', 20, 'all of that is in the log');
 is($cluster->query('company', q{SELECT count(*) FROM opsadmin.audit_log l WHERE concat(l.before, l.after, l.meta, l.target_pk) LIKE '%canary-%'}), 0, 'without the value');
 
-# The trigger fails, at the log's key and at its size: whatever the error says, it is not the value.
-$cluster->query('company', 'ALTER SEQUENCE opsadmin.audit_id_seq RENAME TO audit_id_gone');
+# The trigger fails, without a place for entries and at an index: whatever the error says, it is not the value.
+my $partition = $cluster->query('company', q{SELECT name FROM opsadmin_private.audit_partitions('audit_entry') ORDER BY begins LIMIT 1});
+$cluster->query('company', "ALTER TABLE opsadmin.$_ RENAME TO gone_$_") for $partition, 'audit_entry_overflow';
 for my $change ("INSERT INTO shop.member (id, words, phrase) VALUES (99, $canary, $canary)", "UPDATE shop.member SET words = $canary || 'x'", 'DELETE FROM shop.member') {
     ($status, $out, $err) = $cluster->psql('company', "\\set VERBOSITY verbose\n$change");
-    isnt($status, 0, 'without the sequence a change fails');
+    isnt($status, 0, 'without a place for entries a change fails');
     unlike($err, qr/$value/, 'and the client does not learn the value');
 }
-$cluster->query('company', 'ALTER SEQUENCE opsadmin.audit_id_gone RENAME TO audit_id_seq');
+$cluster->query('company', "ALTER TABLE opsadmin.gone_$_ RENAME TO $_") for $partition, 'audit_entry_overflow';
 $cluster->query('company', 'CREATE FUNCTION shop.fails(jsonb) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION $m$cannot index %$m$, $1; END$$');
-$cluster->query('company', 'CREATE INDEX broken ON opsadmin.audit_entry (shop.fails(after)) WHERE id < 0');
+$cluster->query('company', "CREATE INDEX broken ON opsadmin.$partition (shop.fails(after)) WHERE id < 0");
 $cluster->query('company', 'UPDATE pg_index SET indpred = NULL WHERE indexrelid = $$opsadmin.broken$$::regclass');
 ($status, $out, $err) = $cluster->psql('company', "UPDATE shop.member SET words = $canary || 'y', phrase = $canary");
 like($err, qr/cannot index .*\[redacted\]/, 'an index that fails shows what it was given: the redacted entry');
