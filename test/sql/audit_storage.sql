@@ -28,6 +28,20 @@ INSERT INTO regress_shop.item SELECT n, 'n' FROM generate_series(1001, 6000) AS 
 SELECT ok(count(DISTINCT id) = count(*) AND max(id) - min(id) = count(*) - 1, 'entries of a statement have successive ids') FROM opsadmin.audit_log WHERE after ->> 'name' = 'n';
 SELECT ok(bool_and(id > header_id), 'and come after their header') FROM opsadmin.audit_log;
 
+-- The newest entries, and those of a row, come from indexes.
+CREATE FUNCTION plan_of(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    line text;
+    lines text := '';
+BEGIN
+    FOR line IN EXECUTE 'EXPLAIN (COSTS OFF) ' || query LOOP lines := lines || line || E'\n'; END LOOP;
+    RETURN lines;
+END
+$$;
+ANALYZE opsadmin.audit_entry;
+SELECT matches(plan_of('SELECT * FROM opsadmin.audit_log ORDER BY id DESC LIMIT 50'), 'Merge Append.*Index Scan Backward using ' || :'entry_partition' || '_id', 'the newest');
+SELECT matches(plan_of('SELECT * FROM opsadmin.audit_log WHERE target_id = 1 AND row_key = 1 ORDER BY id'), 'Index Scan (on|using) ' || :'entry_partition' || '_row', 'those of a row');
+
 -- Without a partition.
 DO $$
 DECLARE
