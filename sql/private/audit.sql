@@ -214,8 +214,8 @@ REVOKE ALL ON FUNCTION opsadmin_private.audited_root FROM PUBLIC;
 -- Puts the triggers on all tables of an audited tree, as the registry has it. Statement triggers see what is sent to
 -- their table, also to its partitions through it; what is sent to a partition needs those of the partition. Where tables
 -- inherit, each has a trigger by row, which sees the table's own columns; for what logical replication applies,
--- too, since it fires no others.
-CREATE OR REPLACE FUNCTION opsadmin_private.audit_tree(root regclass) RETURNS void
+-- too, since it fires no others. With all_members false, tables that have the triggers already are not even locked.
+CREATE OR REPLACE FUNCTION opsadmin_private.audit_tree(root regclass, all_members boolean DEFAULT true) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET opsadmin.guard = 'off' AS $$
 DECLARE
   settings record;
@@ -223,6 +223,7 @@ DECLARE
   spec record;
   table_name text;
   arguments text;
+  existing name[];
   by_row boolean := opsadmin_private.is_inherited(root);
 BEGIN
   SELECT d.*, t.key_column, coalesce(opsadmin_private.tenant_column_of(root),
@@ -230,6 +231,11 @@ BEGIN
   INTO settings FROM opsadmin.audited_table d JOIN opsadmin.target t ON t.id = d.target_id WHERE t.relation = root;
   FOR member IN SELECT c.oid::regclass AS relation, c.relispartition, c.oid <> root AS is_child FROM opsadmin_private.tree_members(root) AS m JOIN pg_class c ON c.oid = m LOOP
     table_name := opsadmin_private.qualified_name(member.relation);
+    existing := ARRAY(SELECT g.tgname FROM pg_trigger g WHERE g.tgrelid = member.relation AND g.tgfoid = 'opsadmin.audit_trigger'::regproc AND g.tgparentid = 0 ORDER BY g.tgname);
+    CONTINUE WHEN NOT all_members AND existing = CASE
+      WHEN by_row THEN '{opsadmin_audit_row,opsadmin_audit_truncate}'::name[]
+      WHEN settings.replicated AND NOT member.relispartition THEN '{opsadmin_audit_delete,opsadmin_audit_insert,opsadmin_audit_row,opsadmin_audit_truncate,opsadmin_audit_update}'
+      ELSE '{opsadmin_audit_delete,opsadmin_audit_insert,opsadmin_audit_truncate,opsadmin_audit_update}' END;
     SELECT concat_ws(', ', quote_literal(settings.target_id), quote_literal(settings.tenant_column), quote_literal('key:' || settings.key_column),
       CASE WHEN member.is_child THEN quote_literal('child') END, CASE WHEN settings.replicated AND NOT by_row THEN quote_literal('replicated') END,
       (SELECT string_agg(quote_literal('redact:' || c), ', ') FROM unnest(settings.redact) AS c),
@@ -259,7 +265,7 @@ REVOKE ALL ON FUNCTION opsadmin_private.audit_tree FROM PUBLIC;
 CREATE OR REPLACE FUNCTION opsadmin_private.audit_new_children() RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  PERFORM opsadmin_private.audit_tree(found.root)
+  PERFORM opsadmin_private.audit_tree(found.root, all_members => false)
   FROM (SELECT DISTINCT opsadmin_private.audited_root(d.objid) AS root FROM pg_event_trigger_ddl_commands() AS d WHERE d.classid = 'pg_class'::regclass) AS found
   WHERE found.root IS NOT NULL;
 END

@@ -1,7 +1,7 @@
 -- Audit of partitioned and inherited tables: each change is there once under the root's name, whether it was sent
 -- to the root or to a child, whenever the child came.
 -- topic: audit
-SELECT plan(31);
+SELECT plan(33);
 \ir include/failure.psql
 SET client_min_messages = error;
 CREATE SCHEMA regress_shop;
@@ -84,6 +84,13 @@ INSERT INTO regress_shop.visit VALUES (2, 41, 'root');
 SELECT is(entries('visit'), 'INSERT {"at": 30, "id": 1} -> {"at": 30, "id": 1, "note": "late"}
 INSERT {"at": 40, "id": 1} -> {"at": 40, "id": 1, "note": "later"}
 INSERT {"at": 41, "id": 2} -> {"at": 41, "id": 2, "note": "root"}', 'partitions that come later');
+BEGIN;
+CREATE TABLE regress_shop.visit_9 (LIKE regress_shop.visit INCLUDING INDEXES);
+ALTER TABLE regress_shop.visit ATTACH PARTITION regress_shop.visit_9 FOR VALUES FROM (90) TO (100);
+SELECT is_empty($$SELECT l.relation::regclass, l.mode FROM pg_locks l WHERE l.pid = pg_backend_pid() AND l.relation = ANY ('{regress_shop.visit,regress_shop.visit_1,regress_shop.visit_2}'::regclass[])
+                  AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')$$, 'ATTACH takes no lock that those who write to the others would wait for');
+SELECT is(count(*), 4::bigint, 'and the new one has its triggers') FROM pg_trigger WHERE tgrelid = 'regress_shop.visit_9'::regclass AND tgname LIKE 'opsadmin%';
+ROLLBACK;
 TRUNCATE regress_shop.visit_4;
 SELECT is(entries('visit'), 'TRUNCATE {"table": "regress_shop.visit_4"} ->', 'TRUNCATE of a partition says which');
 TRUNCATE regress_shop.moved;
