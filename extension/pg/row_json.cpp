@@ -59,7 +59,7 @@ RowShape* MakeRowShape(Relation relation) {
 void FinishRowShape(RowShape* shape, const char* number_key) {
   const int columns = shape->descriptor->natts;
   shape->columns = static_cast<ShapeColumn*>(palloc0(sizeof(ShapeColumn) * columns));
-  shape->chosen = static_cast<ShapeColumn**>(palloc(sizeof(ShapeColumn*) * columns));
+  shape->chosen = static_cast<ShapeColumn**>(palloc(sizeof *shape->chosen * columns));
   for (int i = 0; i < columns; i++) {
     const Form_pg_attribute attribute = TupleDescAttr(shape->descriptor, i);
     if (attribute->attisdropped) continue;
