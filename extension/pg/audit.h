@@ -30,7 +30,7 @@ struct RowShape {
   int number_key;          // attribute index of a key that is one integer, -1: it is something else
   ShapeColumn* columns;    // those that were not dropped, in the order of jsonb
   int count;
-  ShapeColumn** chosen;       // those that the object being written has
+  int* chosen;                // which of them the object being written has
   StringInfoData buffers[3];  // the key, before and after
 };
 

@@ -59,7 +59,7 @@ RowShape* MakeRowShape(Relation relation) {
 void FinishRowShape(RowShape* shape, const char* number_key) {
   const int columns = shape->descriptor->natts;
   shape->columns = static_cast<ShapeColumn*>(palloc0(sizeof(ShapeColumn) * columns));
-  shape->chosen = static_cast<ShapeColumn**>(palloc(sizeof *shape->chosen * columns));
+  shape->chosen = static_cast<int*>(palloc(sizeof(int) * columns));
   for (int i = 0; i < columns; i++) {
     const Form_pg_attribute attribute = TupleDescAttr(shape->descriptor, i);
     if (attribute->attisdropped) continue;
@@ -269,9 +269,12 @@ static Jsonb* WriteObject(const RowShape* shape, int chosen, TupleTableSlot* slo
   enlargeStringInfo(out, writer.start);
   out->len = writer.start;
   memcpy(out->data + VARHDRSZ, &header, sizeof header);
-  for (int i = 0; i < chosen; i++) AppendString(&writer, shape->chosen[i]->name, shape->chosen[i]->name_length);
   for (int i = 0; i < chosen; i++) {
-    ShapeColumn* column = shape->chosen[i];
+    const ShapeColumn* column = &shape->columns[shape->chosen[i]];
+    AppendString(&writer, column->name, column->name_length);
+  }
+  for (int i = 0; i < chosen; i++) {
+    ShapeColumn* column = &shape->columns[shape->chosen[i]];
     AppendValue(&writer, shape, column, slot->tts_values[column->index], slot->tts_isnull[column->index]);
   }
   SET_VARSIZE(out->data, out->len);
@@ -303,7 +306,7 @@ RowKey KeyOfRow(RowShape* shape, TupleTableSlot* slot) {
   int chosen = 0;
   for (int i = 0; i < shape->count; i++)
     if (bms_is_member(shape->columns[i].index + 1 - FirstLowInvalidHeapAttributeNumber, shape->key_columns))
-      shape->chosen[chosen++] = &shape->columns[i];
+      shape->chosen[chosen++] = i;
   key.object = WriteObject(shape, chosen, slot, &shape->buffers[0]);
   key.number = HashOfKey(key.object);
   return key;
@@ -312,7 +315,7 @@ RowKey KeyOfRow(RowShape* shape, TupleTableSlot* slot) {
 Jsonb* WholeRow(RowShape* shape, TupleTableSlot* slot) {
   int chosen = 0;
   for (int i = 0; i < shape->count; i++)
-    if (shape->columns[i].rule != ColumnRule::ignore) shape->chosen[chosen++] = &shape->columns[i];
+    if (shape->columns[i].rule != ColumnRule::ignore) shape->chosen[chosen++] = i;
   return WriteObject(shape, chosen, slot, &shape->buffers[1]);
 }
 
@@ -344,7 +347,7 @@ bool ChangedColumns(RowShape* shape, TupleTableSlot* before, TupleTableSlot* aft
     const bool new_null = after->tts_isnull[column->index];
     if (old_null != new_null ||
         (!old_null && !IsSame(column, before->tts_values[column->index], after->tts_values[column->index])))
-      shape->chosen[chosen++] = column;
+      shape->chosen[chosen++] = i;
   }
   if (chosen == 0) return false;
   *old_values = WriteObject(shape, chosen, before, &shape->buffers[1]);
