@@ -1,7 +1,7 @@
 -- Storage of the audit log: partitions by week, the overflow tables, retention and legal hold, a log that only
 -- superusers change, and what happens to a change that cannot be recorded.
 -- topic: audit
-SELECT plan(56);
+SELECT plan(58);
 \ir include/failure.psql
 SET client_min_messages = error;
 CREATE SCHEMA regress_shop;

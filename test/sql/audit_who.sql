@@ -39,7 +39,7 @@ UPDATE regress_shop.item SET name = 'd' WHERE id = 1;
 COMMIT;
 SELECT is((SELECT string_agg(concat_ws(' ', after ->> 'name', coalesce(application, 'none'), db_user = session_user), ', ' ORDER BY l.id) FROM opsadmin.audit_log l, looked WHERE l.id > looked.id),
           'a nightly import t, b psql t, c none t, d with a context t', 'the session has a user and calls itself something, with a context too');
-SELECT is((SELECT array_agg(a.attname ORDER BY a.attnum DESC) FROM pg_attribute a WHERE a.attrelid = 'opsadmin.audit_log'::regclass AND a.attnum > 20), '{application,xact}', 'application is the last column of audit_log');
+SELECT has_column('opsadmin', 'audit_log', 'application', 'application is a column of audit_log');
 SELECT stamps() \g /dev/null
 
 -- annotate_audit(): entries before and after.
