@@ -75,45 +75,93 @@ $$;
 COMMENT ON FUNCTION opsadmin.set_audit_retention IS 'Says how long the audit entries of a table are kept';
 REVOKE ALL ON FUNCTION opsadmin.set_audit_retention FROM PUBLIC;
 
--- list_audit(filter, cursor, page_size): entries, newest first, as {"rows":[…],"next":…}. filter may hold
--- job_id, target (schema.table) and actor (part of the name). Needs audit:read.
+-- Entries, newest first, as {"rows":[…],"next":…,"prev":…}. filter may hold from, to, actor (part of a person's name), action
+-- (part), target (schema.table), key (of a row of the target), op, job, request, id, and for staff tenant. Needs
+-- audit:read. Raises OA403, OA404, OA420, OA422, OA424.
 CREATE OR REPLACE FUNCTION opsadmin.list_audit(filter jsonb DEFAULT NULL, cursor text DEFAULT NULL, page_size integer DEFAULT 50) RETURNS json
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  size integer := opsadmin_private.page_size(page_size);
-  own_tenant bigint := opsadmin.current_tenant();
-  list text := 'audit' || coalesce(filter, '{}')::text || coalesce(own_tenant::text, '*');
-  before_id bigint := (opsadmin_private.read_cursor(list, cursor) ->> 0)::bigint;
-  conditions text := 'true';
-  answer json;
+  page record;
 BEGIN
-  PERFORM opsadmin_private.require_permission('audit:read');
-  IF jsonb_typeof(filter) <> 'object' OR filter - '{job_id,target,actor}'::text[] <> '{}' THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = 'the filter holds something else than job_id, target and actor', COLUMN = '/filter',
-      HINT = 'For example {"target":"shop.product","actor":"Kim"}.';
-  END IF;
-  IF filter ? 'job_id' AND (filter ->> 'job_id') !~ '^[0-9]{1,18}$' THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = 'job_id is not a number', COLUMN = '/filter/job_id',
-      HINT = 'Use the id of a job, as opsadmin.list_jobs() shows it.';
-  END IF;
-  -- The conditions that are not asked for are not in the statement, so that each finds its index.
-  conditions := concat_ws(' AND ', 'l.id < $1', CASE WHEN own_tenant IS NOT NULL THEN 'l.tenant_id = $2' END,
-    CASE WHEN filter ->> 'job_id' IS NOT NULL THEN 'l.job_id = $3' END, CASE WHEN filter ->> 'target' IS NOT NULL THEN 'l.target = $4' END,
-    CASE WHEN filter ->> 'actor' IS NOT NULL THEN 'position(lower($5) IN lower(l.actor_name)) > 0' END);
-  EXECUTE format($query$
-    WITH found AS (SELECT l.* FROM opsadmin.audit_log l WHERE %s ORDER BY l.id DESC LIMIT $6 + 1), page AS (SELECT * FROM found ORDER BY id DESC LIMIT $6)
-    SELECT json_build_object('rows', coalesce((SELECT json_agg(json_build_object(
-      'id', p.id::text, 'created_at', p.created_at, 'tenant', (SELECT json_build_object('slug', t.slug, 'name', t.name) FROM opsadmin.tenant t WHERE t.id = p.tenant_id),
-      'actor_name', p.actor_name, 'db_user', p.db_user, 'site', p.site, 'ip', host(p.ip), 'method', p.method, 'path', p.path, 'request_id', p.request_id,
-      'job_id', p.job_id::text, 'action', p.action, 'target', p.target, 'target_pk', opsadmin_private.numbers_as_text(p.target_pk), 'op', p.op,
-      'before', opsadmin_private.numbers_as_text(p.before), 'after', opsadmin_private.numbers_as_text(p.after), 'meta', p.meta)
-      ORDER BY p.id DESC) FROM page p), '[]'),
-      'next', CASE WHEN (SELECT count(*) FROM found) > $6 THEN (SELECT opsadmin_private.make_cursor($7, json_build_array(min(id)::text)::text) FROM page) END)
-  $query$, conditions)
-  INTO answer USING coalesce(before_id, 9223372036854775807), own_tenant, (filter ->> 'job_id')::bigint, filter ->> 'target', filter ->> 'actor', size, list;
-  RETURN answer;
+  SELECT * INTO page FROM opsadmin_private.find_audit(filter, cursor, page_size);
+  RETURN json_build_object('rows', opsadmin_private.audit_rows(page.ids), 'next', page.next, 'prev', page.prev);
 END
 $$;
 COMMENT ON FUNCTION opsadmin.list_audit IS 'Entries of the audit log that the actor may see, newest first, as json';
 REVOKE ALL ON FUNCTION opsadmin.list_audit FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin.list_audit TO opsadmin_internal, opsadmin_partner;
+
+-- How many entries a filter finds, over time, as {"from":…,"to":…,"counts":[…],"total":…,"capped":false}: buckets of equal length
+-- from the filter's from, or the oldest entry, to its to, or now. The newest 10,000 are counted; when there are more,
+-- capped is true and from is where counting ended. Raises what list_audit() raises.
+CREATE OR REPLACE FUNCTION opsadmin.audit_histogram(filter jsonb DEFAULT NULL, buckets integer DEFAULT 60) RETURNS json
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  most constant integer := 10000;
+  moments double precision[];
+  first timestamptz;
+  last timestamptz;
+  start double precision;
+  length double precision;
+  capped boolean;
+  counts integer[];
+BEGIN
+  IF buckets NOT BETWEEN 1 AND 200 THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'the number of buckets is not between 1 and 200', COLUMN = '/buckets',
+      HINT = 'Leave it out for 60.';
+  END IF;
+  buckets := coalesce(buckets, 60);
+  moments := ARRAY(SELECT (id >> 20) / 1000::double precision FROM opsadmin_private.newest_audit(filter, most + 1) AS id);
+  capped := cardinality(moments) > most;
+  moments := moments[:most];
+  last := coalesce((filter ->> 'to')::timestamptz, greatest(now(), to_timestamp((SELECT max(m) FROM unnest(moments) AS m))));
+  first := to_timestamp((SELECT min(m) FROM unnest(moments) AS m));
+  first := least(last, CASE WHEN capped THEN first ELSE coalesce((filter ->> 'from')::timestamptz, first, last) END);
+  start := extract(epoch FROM first);
+  length := extract(epoch FROM last - first) / buckets;
+  SELECT array_agg(coalesce(c.count, 0) ORDER BY b) INTO counts
+  FROM generate_series(1, buckets) AS b
+  LEFT JOIN (SELECT CASE WHEN length > 0 THEN least(buckets, 1 + floor((m - start) / length)::integer) ELSE 1 END AS bucket, count(*)
+             FROM unnest(moments) AS m GROUP BY 1) AS c ON c.bucket = b;
+  RETURN json_build_object('from', first, 'to', last, 'counts', counts, 'total', cardinality(moments), 'capped', capped);
+END
+$$;
+COMMENT ON FUNCTION opsadmin.audit_histogram IS 'How many entries of the audit log a filter finds, over time, as json';
+REVOKE ALL ON FUNCTION opsadmin.audit_histogram FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin.audit_histogram TO opsadmin_internal, opsadmin_partner;
+
+-- The entries of one row, newest first, as list_audit() answers them. target is a resource, or its table as the log names
+-- it; key its primary key, as {"id":5} or, of one column, 5. Needs <resource>:read and audit:read. Raises OA405, OA403,
+-- OA420, OA422, OA424.
+CREATE OR REPLACE FUNCTION opsadmin.row_history(target text, key jsonb, cursor text DEFAULT NULL, page_size integer DEFAULT 50) RETURNS json
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  found_row record;
+BEGIN
+  SELECT * INTO found_row FROM opsadmin_private.audited_row(target, key);
+  RETURN opsadmin.list_audit(jsonb_build_object('target', found_row.name, 'key', found_row.row_key), cursor, page_size);
+END
+$$;
+COMMENT ON FUNCTION opsadmin.row_history IS 'The audit entries of one row, newest first, as json';
+REVOKE ALL ON FUNCTION opsadmin.row_history FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin.row_history TO opsadmin_internal, opsadmin_partner;
+
+-- A row as it was at a moment and as it is, as {"at":…,"row":{…},"present":{…},"unknown":[…],"reason":null}: the present row with all
+-- later changes undone, null when there was none. unknown names the columns that the log does not hold, and that both
+-- lack. reason says why the row is not known, or in what it is not certain. Needs <resource>:read and audit:read.
+-- Raises OA405, OA403, OA422.
+CREATE OR REPLACE FUNCTION opsadmin.row_as_of(target text, key jsonb, at timestamptz) RETURNS json
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  found_row record;
+BEGIN
+  -- An id tells milliseconds: what was written in the one of the moment had happened.
+  SELECT * INTO found_row
+  FROM opsadmin_private.row_since(target, key, opsadmin_private.audit_moment(to_jsonb(date_trunc('milliseconds', at) + interval '1 millisecond'), '/at') - 1, 0);
+  RETURN json_build_object('at', at, 'row', opsadmin_private.numbers_as_text(found_row.old_row), 'present', opsadmin_private.numbers_as_text(found_row.present),
+                           'unknown', found_row.unknown, 'reason', found_row.reason);
+END
+$$;
+COMMENT ON FUNCTION opsadmin.row_as_of IS 'A row as it was at a moment, from the audit log, and as it is, as json';
+REVOKE ALL ON FUNCTION opsadmin.row_as_of FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin.row_as_of TO opsadmin_internal, opsadmin_partner;

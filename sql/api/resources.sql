@@ -83,7 +83,7 @@ REVOKE ALL ON FUNCTION opsadmin.unexpose FROM PUBLIC;
 CREATE OR REPLACE FUNCTION opsadmin.list_resources() RETURNS json
 LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT json_build_object('resources', coalesce(json_agg(json_build_object(
-    'name', r.name, 'label', r.label, 'key', r.key_column,
+    'name', r.name, 'label', r.label, 'target', (SELECT t.name FROM opsadmin.target t WHERE t.id = r.target_id), 'key', r.key_column,
     'columns', (SELECT json_agg(json_build_object('name', c.column_name, 'label', c.label, 'type', c.type_name, 'list', c.listed, 'filter', c.filterable,
                                                   'sort', c.sortable, 'search', c.searchable) ORDER BY c.ordinal)
                 FROM opsadmin.resource_column c WHERE c.resource_name = r.name),

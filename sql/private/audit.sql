@@ -62,7 +62,9 @@ BEGIN
       ('audit_entry', 'tenant', '(tenant_id, id)'), ('audit_entry', 'row', '(target_id, row_key)'),
       ('audit_header', 'id', '(id) WITH (fillfactor = 100)'), ('audit_header', 'actor', '(actor_id, id) WHERE actor_id IS NOT NULL'),
       ('audit_header', 'job', '(job_id, id) WHERE job_id IS NOT NULL'), ('audit_header', 'request', '(request_id) WHERE request_id IS NOT NULL'),
-      ('audit_header', 'action', '(action text_pattern_ops, id) WHERE action IS NOT NULL')) AS v(of_table, suffix, definition)
+      ('audit_header', 'action', '(action text_pattern_ops, id) WHERE action IS NOT NULL'),
+      -- What staff did in a tenant, for its partners.
+      ('audit_header', 'staff', '(tenant_id, id) WHERE site = ''internal''')) AS v(of_table, suffix, definition)
     WHERE v.of_table = table_name LOOP
     EXECUTE format('CREATE INDEX %I ON opsadmin.%I %s', partition_name || '_' || spec.suffix, partition_name, spec.definition);
   END LOOP;

@@ -277,10 +277,12 @@ GRANT EXECUTE ON FUNCTION opsadmin_private.page_size TO opsadmin_internal, opsad
 -- The members of an object, with texts for numbers, which a browser would round, and with long texts cut: a single value
 -- must not keep everybody from a page.
 CREATE OR REPLACE FUNCTION opsadmin_private.numbers_as_text(members jsonb) RETURNS jsonb
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT jsonb_object_agg(m.key, CASE WHEN jsonb_typeof(m.value) = 'number' THEN to_jsonb(m.value #>> '{}')
-                                       WHEN pg_column_size(m.value) > 4000 THEN to_jsonb(left(m.value #>> '{}', 1000) || '…') ELSE m.value END)
-  FROM jsonb_each($1) AS m
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN (SELECT jsonb_object_agg(m.key, CASE WHEN jsonb_typeof(m.value) = 'number' THEN to_jsonb(m.value #>> '{}')
+                                              WHEN pg_column_size(m.value) > 4000 THEN to_jsonb(left(m.value #>> '{}', 1000) || '…') ELSE m.value END)
+          FROM jsonb_each($1) AS m);
+END
 $$;
 COMMENT ON FUNCTION opsadmin_private.numbers_as_text IS 'The members of an object, with texts for numbers and long values cut';
 REVOKE ALL ON FUNCTION opsadmin_private.numbers_as_text FROM PUBLIC;

@@ -59,10 +59,47 @@ BEGIN
     EXECUTE format('CREATE POLICY partner ON opsadmin.%I FOR SELECT TO opsadmin_partner
       USING (tenant_id = opsadmin.current_tenant() AND opsadmin.can(''audit:read''))', part);
     EXECUTE format('CREATE POLICY internal ON opsadmin.%I FOR SELECT TO opsadmin_internal USING (opsadmin.can(''audit:read''))', part);
-    EXECUTE format('GRANT SELECT ON opsadmin.%I TO opsadmin_internal, opsadmin_partner', part);
+    EXECUTE format('GRANT SELECT ON opsadmin.%I TO opsadmin_internal', part);
   END LOOP;
 END
 $$;
+
+-- Tells whether the names and addresses of staff are shown to the caller: not to partners.
+CREATE FUNCTION opsadmin_private.sees_staff() RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN NOT row_security_active('opsadmin.audit_header') OR opsadmin.current_site() = 'internal';
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.sees_staff IS 'Tells whether the names and addresses of staff are shown to the caller';
+REVOKE ALL ON FUNCTION opsadmin_private.sees_staff FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin_private.sees_staff TO opsadmin_internal, opsadmin_partner;
+
+-- The tenant whose people's names are shown to the caller: a partner's own, NULL of whoever sees all. A parallel plan
+-- asks even where the answer is not needed, so it is no error without a context.
+CREATE FUNCTION opsadmin_private.tenant_of_names() RETURNS bigint
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN CASE WHEN NOT opsadmin_private.sees_staff() THEN opsadmin.current_tenant() END;
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.tenant_of_names IS 'The tenant whose people''s names are shown to the caller; NULL of whoever sees all';
+REVOKE ALL ON FUNCTION opsadmin_private.tenant_of_names FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin_private.tenant_of_names TO opsadmin_internal, opsadmin_partner;
+
+-- Reads as its owner, because partners have no right on these columns: each value is one that the caller may see. It
+-- is no barrier, so that it joins by index; whoever looks past its condition finds ids and masked values. The
+-- subqueries are evaluated once, and not by the planner.
+CREATE VIEW opsadmin_private.audit_who AS
+SELECT h.id,
+       CASE WHEN (SELECT opsadmin_private.sees_staff()) OR h.tenant_id = (SELECT opsadmin_private.tenant_of_names()) AND h.site IS DISTINCT FROM 'internal' THEN h.actor_id END AS actor_id,
+       CASE WHEN (SELECT opsadmin_private.sees_staff()) OR h.tenant_id = (SELECT opsadmin_private.tenant_of_names()) AND h.site IS DISTINCT FROM 'internal' THEN h.actor_name
+            WHEN h.tenant_id = (SELECT opsadmin_private.tenant_of_names()) THEN 'support' END AS actor_name,
+       CASE WHEN (SELECT opsadmin_private.sees_staff()) OR h.tenant_id = (SELECT opsadmin_private.tenant_of_names()) AND h.site IS DISTINCT FROM 'internal' THEN h.db_user END AS db_user,
+       CASE WHEN (SELECT opsadmin_private.sees_staff()) OR h.tenant_id = (SELECT opsadmin_private.tenant_of_names()) AND h.site IS DISTINCT FROM 'internal' THEN h.ip END AS ip,
+       CASE WHEN (SELECT opsadmin_private.sees_staff()) OR h.tenant_id = (SELECT opsadmin_private.tenant_of_names()) AND h.site IS DISTINCT FROM 'internal' THEN h.application END AS application
+FROM (SELECT * FROM opsadmin.audit_header UNION ALL SELECT * FROM opsadmin.audit_header_overflow) AS h;
+COMMENT ON VIEW opsadmin_private.audit_who IS 'Who, as the caller may see it: staff are "support" to partners';
 
 -- No security_barrier: the policies of the tables have theirs, the view hides nothing more, and a barrier would sort all
 -- entries for the newest fifty.
@@ -70,17 +107,22 @@ CREATE VIEW opsadmin.audit_log WITH (security_invoker = true) AS
 SELECT e.id,
        to_timestamp((e.id >> 20) / 1000.0) AS created_at,
        e.tenant_id,
-       h.actor_id, h.actor_name, h.db_user, h.site, h.ip, h.method, h.path, h.request_id, h.job_id, h.action,
+       w.actor_id, w.actor_name, w.db_user, h.site, w.ip, h.method, h.path, h.request_id, h.job_id, h.action,
        t.name AS target,
        CASE WHEN e.target_pk IS NULL AND e.row_key IS NOT NULL THEN jsonb_build_object(t.key_column, e.row_key) ELSE e.target_pk END AS target_pk,
        CASE e.op WHEN 'I' THEN 'INSERT' WHEN 'U' THEN 'UPDATE' WHEN 'D' THEN 'DELETE' WHEN 'E' THEN 'EVENT' ELSE 'TRUNCATE' END AS op,
-       e.before, e.after, h.meta, e.header_id, h.xact, h.application, e.target_id, e.row_key
+       e.before, e.after, h.meta, e.header_id, h.xact, w.application, e.target_id, e.row_key
 FROM (SELECT * FROM opsadmin.audit_entry UNION ALL SELECT * FROM opsadmin.audit_entry_overflow) AS e
-LEFT JOIN (SELECT * FROM opsadmin.audit_header UNION ALL SELECT * FROM opsadmin.audit_header_overflow) AS h ON h.id = e.header_id
+LEFT JOIN (SELECT id, tenant_id, created_at, site, method, path, request_id, job_id, action, meta, xact FROM opsadmin.audit_header
+           UNION ALL SELECT id, tenant_id, created_at, site, method, path, request_id, job_id, action, meta, xact FROM opsadmin.audit_header_overflow) AS h ON h.id = e.header_id
+LEFT JOIN opsadmin_private.audit_who w ON w.id = h.id
 LEFT JOIN opsadmin.target t ON t.id = e.target_id;
 COMMENT ON VIEW opsadmin.audit_log IS 'Every committed change of an audited row, and every event, once, with who and from where; tenant_id 0: of no tenant';
 
-GRANT SELECT ON opsadmin.audit_log, opsadmin.target TO opsadmin_internal, opsadmin_partner;
+GRANT SELECT ON opsadmin.audit_log, opsadmin.target, opsadmin_private.audit_who TO opsadmin_internal, opsadmin_partner;
+GRANT SELECT ON opsadmin.audit_entry, opsadmin.audit_entry_overflow TO opsadmin_partner;
+-- Without who it was and from where: partners see that in audit_log, as far as it is shown to them.
+GRANT SELECT (id, tenant_id, created_at, site, method, path, request_id, job_id, action, meta, xact) ON opsadmin.audit_header, opsadmin.audit_header_overflow TO opsadmin_partner;
 
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.audit_header_overflow', '');
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.audit_entry_overflow', '');

@@ -45,7 +45,8 @@ INSERT INTO valid_value VALUES
   ('search', '''a'''), ('sort', '''-id'''), ('cursor', 'NULL'), ('email', '''partner@example.com'''), ('password', quote_literal(:'password')), ('ip', '''192.0.2.1'''),
   ('session_token', '''valid partner session'''), ('token', '''valid partner invitation'''), ('tenant', '''haneul-market'''), ('reason', '''a reason'''), ('action', '''publish'''),
   ('params', '''{"visible":true}'''), ('selection', '''{"filter":{}}'''), ('job_id', :'job'), ('kpi', '''orders'''), ('first_day', '(current_date - 7)'), ('last_day', 'current_date'), ('target', '''shop.product'''), ('target_pk', '''{"id":1}'''),
-  ('meta', '''{"note":"x"}'''), ('status', '200'), ('milliseconds', '1.5');
+  ('meta', '''{"note":"x"}'''), ('status', '200'), ('milliseconds', '1.5'),
+  ('key', '''1'''), ('at', 'now()'), ('buckets', '3'), ('size', '3'), ('most', '3'), ('since', '0'), ('depth', '0'), ('pointer', '''/at'''), ('value', '''"2026-01-31T12:00:00Z"''');
 
 -- Arguments that are wrong, by type.
 CREATE TABLE bad_value (type text, expression text, UNIQUE (type, expression));

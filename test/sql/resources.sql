@@ -34,7 +34,7 @@ SELECT lives_ok($$SELECT opsadmin.expose('regress_shop.item', list_columns => '{
                          filter_columns => '{id,name,code,price,stock,is_public,made_on,made_at,ref,tag,colour,place,document}', column_labels => '{"name":{"ko":"이름"}}')$$, 'expose()');
 BEGIN;
 SELECT opsadmin.begin_as('lee@example.com', 'acme') \g /dev/null
-SELECT is(opsadmin.list_resources()::jsonb #- '{resources,0,columns}', '{"resources":[{"name":"item","label":{"en":"Item","ko":"Item"},"key":"id","verbs":["read"],"actions":[]}]}', 'list_resources()');
+SELECT is(opsadmin.list_resources()::jsonb #- '{resources,0,columns}', '{"resources":[{"name":"item","label":{"en":"Item","ko":"Item"},"key":"id","verbs":["read"],"target":"regress_shop.item","actions":[]}]}', 'list_resources()');
 SELECT is(jsonb_path_query_array(opsadmin.list_resources()::jsonb, '$.resources[0].columns[*].name'), '["name","price","stock","ratio","is_public","made_on","made_at","ref","attributes","code","tag","colour","id","place","document"]',
           'columns in the order of list_columns, then the others that have a use');
 SELECT is(jsonb_path_query_first(opsadmin.list_resources()::jsonb, '$.resources[0].columns[*] ? (@.name == "name")'),

@@ -64,7 +64,7 @@ for my $round (1 .. 5) {
 }
 is($made, 10, 'partitions were made beside the reader and the writers');
 is($dropped, 5, 'and dropped when nobody read');
-$writers->signal('INT');
+$writers->signal('TERM');
 IPC::Run::finish($writers);
 is($waits->() - $seen, 0, 'no writer has waited 200 ms for a lock');
 unlike($cluster->log, qr/ERROR/, 'and none has failed') or diag(grep { /ERROR/ } split /^/, $cluster->log);
