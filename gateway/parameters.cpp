@@ -73,6 +73,25 @@ bool is_date(std::string_view text) {
          std::chrono::year_month_day(std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)).ok();
 }
 
+// A moment as RFC 3339 has it, such as 2026-01-31T12:00:00.5Z.
+bool is_moment(std::string_view text) {
+  static constexpr std::string_view form = "dddd-dd-ddTdd:dd:dd";
+  if (text.size() <= form.size() || !is_date(text.substr(0, 10))) return false;
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  for (std::size_t i = 10; i < form.size(); ++i)
+    if (form[i] == 'd' ? !digit(text[i]) : text[i] != form[i]) return false;
+  auto rest = text.substr(form.size());
+  if (rest.starts_with('.')) {
+    const auto digits = rest.find_first_not_of("0123456789", 1);
+    if (digits == 1 || digits == std::string_view::npos || digits > 7) return false;
+    rest.remove_prefix(digits);
+  }
+  if (text.substr(11, 2) > "23" || text.substr(14, 2) > "59" || text.substr(17, 2) > "59") return false;
+  if (rest == "Z") return true;
+  return rest.size() == 6 && (rest[0] == '+' || rest[0] == '-') && digit(rest[1]) && digit(rest[2]) && rest[3] == ':' &&
+         digit(rest[4]) && digit(rest[5]) && rest.substr(1, 2) <= "15" && rest.substr(4, 2) <= "59";
+}
+
 void check_text(const Parameter& parameter, const std::string& value) {
   const auto refuse = [&parameter](const char* what) { throw bad_parameter(std::string("/") + parameter.name, what); };
   switch (parameter.type) {
@@ -84,6 +103,9 @@ void check_text(const Parameter& parameter, const std::string& value) {
       break;
     case Type::date:
       if (!is_date(value)) refuse("must be a date like 2026-01-31");
+      break;
+    case Type::moment:
+      if (!is_moment(value)) refuse("must be a moment like 2026-01-31T12:00:00Z");
       break;
     case Type::json:
       if (parse_json(value).is_discarded()) refuse("must be valid JSON");
@@ -154,6 +176,7 @@ Values take_parameters(const Route& route, const Origin& origin) {
         break;
       case Source::query:
         if (const auto found = query.find(parameter.name); found == query.end()) {
+          if (parameter.required) throw bad_parameter(std::string("/") + parameter.name, "is missing");
           values.emplace_back();
         } else {
           check_text(parameter, found->second);

@@ -78,7 +78,18 @@ const std::vector<Route> routes = {
      {"cancel_job", "SELECT opsadmin.cancel_job($1)"},
      {{Source::path, "id", Type::bigint}}},
 
-    {"GET", "/audit", Caller::session, true, Answer::json,
+    {"GET", "/resources/{resource}/rows/{key}/history", Caller::session, true, Answer::versioned,
+     {"row_history", "SELECT opsadmin.row_history($1, to_jsonb($2::text), $3, $4)"},
+     {{Source::path, "resource"},
+      {Source::path, "key"},
+      {Source::query, "cursor"},
+      {Source::query, "page_size", Type::integer}}},
+
+    {"GET", "/resources/{resource}/rows/{key}/as-of", Caller::session, true, Answer::json,
+     {"row_as_of", "SELECT opsadmin.row_as_of($1, to_jsonb($2::text), $3)"},
+     {{Source::path, "resource"}, {Source::path, "key"}, {Source::query, "at", Type::moment, true}}},
+
+    {"GET", "/audit", Caller::session, true, Answer::versioned,
      {"list_audit", "SELECT opsadmin.list_audit($1, $2, $3)"},
      {{Source::query, "filter", Type::json},
       {Source::query, "cursor"},
@@ -89,6 +100,10 @@ const std::vector<Route> routes = {
      {{Source::query, "filter", Type::json},
       {Source::query, "cursor"},
       {Source::query, "page_size", Type::integer}}},
+
+    {"GET", "/audit/histogram", Caller::session, true, Answer::json,
+     {"audit_histogram", "SELECT opsadmin.audit_histogram($1, $2)"},
+     {{Source::query, "filter", Type::json}, {Source::query, "buckets", Type::integer}}},
 
     {"GET", "/kpi", Caller::session, true, Answer::json,
      {"kpi_report", "SELECT opsadmin.kpi_report($1, $2)"},

@@ -22,7 +22,7 @@ enum class Source {
   part     // a member of such a body: its type is checked here, but it is no argument
 };
 
-enum class Type { text, integer, bigint, date, json, object };
+enum class Type { text, integer, bigint, date, moment, json, object };
 
 struct Parameter {
   Source source;

@@ -30,7 +30,7 @@ describe('a bulk change', () => {
     assert.deepEqual({ state, total, processed, changed, failed, tenant: tenant.slug },
       { state: 'DONE', total: 1, processed: 1, changed: 1, failed: 0, tenant: env.slug });
 
-    const entries = (await read(`/audit?filter=${encodeURIComponent(JSON.stringify({ job_id: job }))}`)).rows
+    const entries = (await read(`/audit?filter=${encodeURIComponent(JSON.stringify({ job }))}`)).rows
       .filter((entry) => entry.op === 'UPDATE');
     assert.equal(entries.length, 1);
     const [entry] = entries;

@@ -23,6 +23,7 @@ const resources = {
   resources: [{
     name: text,
     label,
+    target: text,
     key: text,
     columns: [{
       name: text,
@@ -67,7 +68,7 @@ const auditEntry = {
   created_at: time,
   tenant: nullable(shortTenant),
   actor_name: nullable(text),
-  db_user: text,
+  db_user: nullable(text),
   site: nullable(oneOf('internal', 'partner')),
   ip: nullable(text),
   method: nullable(text),
@@ -77,7 +78,7 @@ const auditEntry = {
   action: nullable(text),
   target: nullable(text),
   target_pk: anything,
-  op: nullable(oneOf('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')),
+  op: nullable(oneOf('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'EVENT')),
   before: anything,
   after: anything,
   meta: anything,
@@ -189,12 +190,27 @@ describe('routes', () => {
     assert.ok(jobs.rows.some((row) => row.id === id));
   });
 
+  const entries = { rows: [auditEntry], next: nullable(text), prev: nullable(text) };
+
   test('GET /audit lists entries, all or of one target', async () => {
-    const shape = { rows: [auditEntry], next: nullable(text) };
-    assertJson(await session.get('/audit?page_size=5'), 200, shape);
+    assertTagged(await session.get('/audit?page_size=5'), entries);
     const filter = encodeURIComponent(JSON.stringify({ target: 'shop.product' }));
-    const body = assertJson(await session.get(`/audit?filter=${filter}&page_size=5`), 200, shape);
+    const body = assertTagged(await session.get(`/audit?filter=${filter}&page_size=5`), entries);
     for (const row of body.rows) assert.equal(row.target, 'shop.product');
+  });
+
+  test('GET /audit/histogram counts entries over time', async () => {
+    const body = assertJson(await session.get('/audit/histogram?buckets=7'), 200, { from: time, to: time, counts: ['number'], total: 'number', capped: 'boolean' });
+    assert.equal(body.counts.length, 7);
+    assert.equal(body.counts.reduce((a, b) => a + b), body.total);
+  });
+
+  test('GET /resources/{resource}/rows/{key}/history and …/as-of tell the past of a row', async () => {
+    const { rows } = JSON.parse((await session.get('/resources/product/rows?page_size=1&sort=id')).text);
+    const path = `/resources/product/rows/${rows[0].id}`;
+    assertTagged(await session.get(`${path}/history?page_size=5`), entries);
+    const row = (value) => value === null || value.id === rows[0].id;
+    assertJson(await session.get(`${path}/as-of?at=2026-01-31T12:00:00Z`), 200, { at: time, row, present: row, unknown: [text], reason: nullable(text) });
   });
 
   test('GET /kpi gives one value a day', async () => {

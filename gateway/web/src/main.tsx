@@ -4,6 +4,7 @@ import { render } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { Redirect, Route, Router, Switch, useLocation } from 'wouter-preact';
 import { AuditList } from './audit/AuditList';
+import { RowHistory } from './audit/RowHistory';
 import { Dashboard } from './dashboard/Dashboard';
 import { FindingsList } from './findings/FindingsList';
 import { language } from './i18n/i18n';
@@ -62,7 +63,13 @@ function SignedIn() {
             <Route path="/resources/:name">
               {({ name }) => {
                 const resource = current.resources.find((r) => r.name === name);
-                return resource ? <ResourceList key={name} resource={resource} /> : <NotFound />;
+                return resource ? <ResourceList key={name} resource={resource} me={current.me} /> : <NotFound />;
+              }}
+            </Route>
+            <Route path="/resources/:name/:key/history">
+              {({ name, key }) => {
+                const resource = current.resources.find((r) => r.name === name);
+                return resource ? <RowHistory key={`${name} ${key}`} resource={resource} rowKey={key} /> : <NotFound />;
               }}
             </Route>
             <Route path="/jobs"><JobList /></Route>

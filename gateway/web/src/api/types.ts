@@ -51,6 +51,8 @@ export interface Action {
 export interface Resource {
   name: string;
   label: Label;
+  /** The table, as audit entries name it. */
+  target: string;
   key: string;
   columns: Column[];
   verbs: string[];
@@ -105,7 +107,7 @@ export interface AuditEntry {
   created_at: string;
   tenant: TenantName | null;
   actor_name: string | null;
-  db_user: string;
+  db_user: string | null;
   site: string | null;
   ip: string | null;
   method: string | null;
@@ -113,7 +115,7 @@ export interface AuditEntry {
   request_id: string | null;
   job_id: string | null;
   action: string | null;
-  target: string;
+  target: string | null;
   target_pk: Record<string, unknown> | null;
   op: 'INSERT' | 'UPDATE' | 'DELETE' | 'TRUNCATE' | 'EVENT';
   before: Record<string, unknown> | null;
@@ -124,6 +126,24 @@ export interface AuditEntry {
 export interface AuditPage {
   rows: AuditEntry[];
   next: string | null;
+  prev: string | null;
+}
+
+export interface AuditHistogram {
+  from: string;
+  to: string;
+  counts: number[];
+  total: number;
+  /** Only the newest are counted. */
+  capped: boolean;
+}
+
+export interface RowAsOf {
+  at: string;
+  row: Record<string, unknown> | null;
+  present: Record<string, unknown> | null;
+  unknown: string[];
+  reason: 'no_earlier_entry' | 'gap' | 'truncated' | 'too_many_entries' | 'not_audited' | null;
 }
 
 export interface Finding {

@@ -1,16 +1,26 @@
 // Audit entries as a table; each opens to its fields before and after and to where it came from.
-import { Fragment } from 'preact';
+import { type ComponentChildren, Fragment } from 'preact';
 import { useId, useState } from 'preact/hooks';
 import { Link } from 'wouter-preact';
 import type { AuditEntry } from '../api/types';
 import { formatFull, formatStamp, msg } from '../i18n/i18n';
+import { session } from '../session';
 import { Icon } from '../ui/Icon';
+import { address } from '../ui/url';
+import { type AuditFilter, keyField, writeAuditFilter } from './audit-filter';
 import { changesOf, type FieldChange, keyText, valueText } from './diff';
+import { historyOfEntry } from './row-path';
 
 // So many changed fields are shown in the row itself.
 const IN_ROW = 2;
 
-export function AuditTable({ entries }: { entries: readonly AuditEntry[] }) {
+interface Props {
+  entries: readonly AuditEntry[];
+  /** What can be done with an entry, besides its links. */
+  actions?: (entry: AuditEntry) => ComponentChildren;
+}
+
+export function AuditTable({ entries, actions }: Props) {
   const m = msg.value;
   return (
     <div class="table-frame" role="region" aria-label={m.audit} tabIndex={0}>
@@ -26,13 +36,13 @@ export function AuditTable({ entries }: { entries: readonly AuditEntry[] }) {
             <th scope="col">{m.jobFilter}</th>
           </tr>
         </thead>
-        <tbody>{entries.map((entry) => <EntryRows key={entry.id} entry={entry} />)}</tbody>
+        <tbody>{entries.map((entry) => <EntryRows key={entry.id} entry={entry} actions={actions?.(entry)} />)}</tbody>
       </table>
     </div>
   );
 }
 
-export function EntryRows({ entry }: { entry: AuditEntry }) {
+function EntryRows({ entry, actions }: { entry: AuditEntry; actions: ComponentChildren }) {
   const m = msg.value;
   const [open, setOpen] = useState(false);
   const id = useId();
@@ -47,7 +57,7 @@ export function EntryRows({ entry }: { entry: AuditEntry }) {
             class="expander"
             aria-expanded={open}
             aria-controls={id}
-            aria-label={m.showChange(entry.target, key)}
+            aria-label={m.showChange(entry.target ?? entry.action ?? '', key)}
             onClick={() => setOpen(!open)}
           >
             <Icon name="chevronRight" />
@@ -61,7 +71,7 @@ export function EntryRows({ entry }: { entry: AuditEntry }) {
         <td>{entry.job_id !== null && <Link href={`/jobs/${entry.job_id}`}>#{entry.job_id}</Link>}</td>
       </tr>
       <tr id={id} class="detail-row" hidden={!open}>
-        <td colSpan={6}>{open && <EntryDetail entry={entry} changes={changes} />}</td>
+        <td colSpan={6}>{open && <EntryDetail entry={entry} changes={changes} actions={actions} />}</td>
       </tr>
     </Fragment>
   );
@@ -80,7 +90,7 @@ export function OpChip({ op }: { op: AuditEntry['op'] }) {
   return (
     <span class={`op ${op.toLowerCase()}`}>
       <Icon name={opIcons[op]} />
-      {msg.value.operations4[op]}
+      {msg.value.operationNames[op]}
     </span>
   );
 }
@@ -101,17 +111,26 @@ export function ChangeSummary({ entry, changes }: { entry: AuditEntry; changes: 
   );
 }
 
-function EntryDetail({ entry, changes }: { entry: AuditEntry; changes: readonly FieldChange[] }) {
+interface DetailProps {
+  entry: AuditEntry;
+  changes: readonly FieldChange[];
+  actions: ComponentChildren;
+}
+
+function EntryDetail({ entry, changes, actions }: DetailProps) {
   const m = msg.value;
-  const facts: [string, string | null][] = [
+  const resources = session.value.state === 'in' ? session.value.resources : [];
+  const history = historyOfEntry(entry, resources);
+  const facts: [string, ComponentChildren][] = [
     [m.when, formatFull(entry.created_at)],
     [m.tenant, entry.tenant?.name ?? null],
-    [m.actionName, entry.action],
+    [m.actionName, entry.action && <Narrow filter={{ action: entry.action }} text={entry.action} />],
     [m.request, [entry.method, entry.path].filter(Boolean).join(' ') || null],
-    [m.requestNumber, entry.request_id],
+    [m.requestNumber, entry.request_id && <Narrow filter={{ request: entry.request_id }} text={entry.request_id} />],
     [m.address, entry.ip],
     [m.databaseUser, entry.db_user],
     [m.meta, entry.meta === null ? null : JSON.stringify(entry.meta)],
+    [m.entryNumber, <Narrow filter={{ id: entry.id }} text={entry.id} />],
   ];
   return (
     <div class="entry-detail">
@@ -135,14 +154,29 @@ function EntryDetail({ entry, changes }: { entry: AuditEntry; changes: readonly 
           </tbody>
         </table>
       )}
-      <dl class="facts">
-        {facts.map(([name, value]) => value !== null && (
-          <div class="fact" key={name}>
-            <dt>{name}</dt>
-            <dd>{value}</dd>
-          </div>
-        ))}
-      </dl>
+      <div class="entry-side">
+        <dl class="facts">
+          {facts.map(([name, value]) => value && (
+            <div class="fact" key={name}>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </div>
+          ))}
+        </dl>
+        <p class="entry-links">
+          {actions}
+          {!actions && history !== null && <Link href={history} class="button small"><Icon name="audit" />{m.historyOfRecord}</Link>}
+          {!actions && history === null && entry.target !== null && entry.target_pk !== null && (
+            <Narrow filter={{ target: entry.target, key: keyField(entry.target_pk) }} text={m.historyOfRecord} />
+          )}
+          {entry.job_id !== null && <Link href={`/jobs/${entry.job_id}`} class="button small">{m.job(entry.job_id)}</Link>}
+        </p>
+      </div>
     </div>
   );
+}
+
+/** A link to the entries that have this in common. */
+function Narrow({ filter, text }: { filter: AuditFilter; text: string }) {
+  return <Link href={address('/audit', writeAuditFilter(filter))}>{text}</Link>;
 }

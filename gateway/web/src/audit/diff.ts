@@ -27,3 +27,20 @@ export function valueText(value: unknown): string {
 export function keyText(key: AuditEntry['target_pk']): string {
   return Object.values(key ?? {}).map(valueText).join(', ');
 }
+
+export interface FieldThenAndNow {
+  field: string;
+  was: unknown;
+  is: unknown;
+  differs: boolean;
+}
+
+/** The fields of a row as it was and as it is, those that differ first. */
+export function fieldsOf(row: Readonly<Record<string, unknown>> | null, present: Readonly<Record<string, unknown>> | null): FieldThenAndNow[] {
+  const fields = [...new Set([...Object.keys(row ?? {}), ...Object.keys(present ?? {})])].map((field) => {
+    const was = row?.[field];
+    const is = present?.[field];
+    return { field, was, is, differs: JSON.stringify(was) !== JSON.stringify(is) };
+  });
+  return [...fields.filter((f) => f.differs), ...fields.filter((f) => !f.differs)];
+}

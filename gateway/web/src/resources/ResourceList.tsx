@@ -3,9 +3,10 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { useLocation } from 'wouter-preact';
 import { withQuery } from '../api/request';
-import type { Action, Count, Resource, RowPage } from '../api/types';
+import type { Action, Count, Me, Resource, RowPage } from '../api/types';
 import { useQuery } from '../api/use-query';
 import { formatInteger, label, msg } from '../i18n/i18n';
+import { can } from '../session';
 import { call, jsonLiteral, literal } from '../sql/sql';
 import { CopySql } from '../ui/CopySql';
 import { Page } from '../ui/Page';
@@ -19,7 +20,7 @@ import { RowTable } from './RowTable';
 import { isEmpty, nothing, type Selection, sizeOf } from './selection';
 import { SelectionBar } from './SelectionBar';
 
-export function ResourceList({ resource }: { resource: Resource }) {
+export function ResourceList({ resource, me }: { resource: Resource; me: Me }) {
   const m = msg.value;
   const [path, navigate] = useLocation();
   const query = useQueryParams();
@@ -82,6 +83,7 @@ export function ResourceList({ resource }: { resource: Resource }) {
           rows={rows.data.rows}
           sort={state.sort}
           busy={rows.loading}
+          audited={can(me, 'audit:read')}
           selection={selection}
           onSort={(column) => go({ sort: nextSort(state.sort, column) })}
           onSelection={setSelection}

@@ -1,6 +1,8 @@
 // The rows of one page as a table, with sorting headers and check boxes where the resource has actions.
 import { useRef } from 'preact/hooks';
+import { Link } from 'wouter-preact';
 import type { Resource, Row } from '../api/types';
+import { historyPath } from '../audit/row-path';
 import { label, msg } from '../i18n/i18n';
 import { Icon } from '../ui/Icon';
 import { Cell, isAmount, isReference } from './Cell';
@@ -11,15 +13,18 @@ interface Props {
   rows: readonly Row[];
   sort: string;
   busy: boolean;
+  /** Each row leads to its history. */
+  audited: boolean;
   selection: Selection;
   onSort: (column: string) => void;
   onSelection: (selection: Selection) => void;
 }
 
-export function RowTable({ resource, rows, sort, busy, selection, onSort, onSelection }: Props) {
+export function RowTable({ resource, rows, sort, busy, audited, selection, onSort, onSelection }: Props) {
   const m = msg.value;
   const anchor = useRef<string | null>(null);
   const columns = resource.columns.filter((column) => column.list);
+  const linked = audited ? (columns.find((column) => column.name === resource.key) ?? columns[0]) : undefined;
   const selectable = resource.actions.length > 0;
   const page = rows.map((row) => String(row[resource.key]));
   const name = label(resource.label, resource.name);
@@ -92,7 +97,11 @@ export function RowTable({ resource, rows, sort, busy, selection, onSort, onSele
                     key={column.name}
                     class={isAmount(column, resource) ? 'number' : ''}
                   >
-                    <Cell value={row[column.name]} type={column.type} reference={isReference(column, resource)} />
+                    {column === linked ? (
+                      <Link href={historyPath(resource.name, key)} class="row-link" title={m.historyOfRecord}>
+                        <Cell value={row[column.name]} type={column.type} reference={isReference(column, resource)} />
+                      </Link>
+                    ) : <Cell value={row[column.name]} type={column.type} reference={isReference(column, resource)} />}
                   </td>
                 ))}
               </tr>

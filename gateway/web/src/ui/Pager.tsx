@@ -1,5 +1,6 @@
 // Previous and Next over cursors. The cursor of the page shown is in the URL; the way back is in the
-// history entry, so the browser's own Back and a reload both keep it.
+// history entry, so the browser's own Back and a reload both keep it. A list that answers cursors to both sides gives
+// `prev`, and needs none.
 import { useHistoryState } from 'wouter-preact/use-browser-location';
 import { useLocation } from 'wouter-preact';
 import { formatInteger, msg } from '../i18n/i18n';
@@ -10,7 +11,7 @@ interface Trail {
   back: string[];
 }
 
-export function Pager({ next, busy }: { next: string | null; busy: boolean }) {
+export function Pager({ next, prev, busy }: { next: string | null; prev?: string | null; busy: boolean }) {
   const [path, navigate] = useLocation();
   const query = useQueryParams();
   const cursor = query.get('cursor') ?? '';
@@ -24,7 +25,7 @@ export function Pager({ next, busy }: { next: string | null; busy: boolean }) {
     navigate(address(path, params), { state: { back: trail } });
   };
   // A link to a later page carries no way back: then Previous leads to the beginning.
-  const lost = cursor !== '' && back.length === 0;
+  const lost = cursor !== '' && back.length === 0 && !prev;
   if (cursor === '' && next === null) return null;
   return (
     <nav class="pager" aria-label={m.pageNumber(formatInteger(back.length + 1))}>
@@ -32,7 +33,7 @@ export function Pager({ next, busy }: { next: string | null; busy: boolean }) {
         type="button"
         class="button"
         disabled={cursor === ''}
-        onClick={() => go(back.at(-1) ?? '', back.slice(0, -1))}
+        onClick={() => go(prev ?? back.at(-1) ?? '', back.slice(0, -1))}
       >
         <Icon name="chevronLeft" />
         {lost ? m.firstPage : m.previous}
