@@ -64,32 +64,32 @@ BEGIN
 END
 $$;
 
--- Tells whether the names and addresses of staff are shown to the caller: not to partners.
+-- Tells whether the names and addresses of staff are shown to the caller: not to partners, nor without audit:read.
 CREATE FUNCTION opsadmin_private.sees_staff() RETURNS boolean
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  RETURN NOT row_security_active('opsadmin.audit_header') OR opsadmin.current_site() = 'internal';
+  RETURN NOT row_security_active('opsadmin.audit_header') OR opsadmin.current_site() = 'internal' AND opsadmin.can('audit:read');
 END
 $$;
 COMMENT ON FUNCTION opsadmin_private.sees_staff IS 'Tells whether the names and addresses of staff are shown to the caller';
 REVOKE ALL ON FUNCTION opsadmin_private.sees_staff FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin_private.sees_staff TO opsadmin_internal, opsadmin_partner;
 
--- The tenant whose people's names are shown to the caller: a partner's own, NULL of whoever sees all. A parallel plan
--- asks even where the answer is not needed, so it is no error without a context.
+-- The tenant whose people's names are shown to the caller: a partner's own, NULL without audit:read and of whoever sees
+-- all. A parallel plan asks even where the answer is not needed, so it is no error without a context.
 CREATE FUNCTION opsadmin_private.tenant_of_names() RETURNS bigint
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  RETURN CASE WHEN NOT opsadmin_private.sees_staff() THEN opsadmin.current_tenant() END;
+  RETURN CASE WHEN NOT opsadmin_private.sees_staff() AND opsadmin.can('audit:read') THEN opsadmin.current_tenant() END;
 END
 $$;
-COMMENT ON FUNCTION opsadmin_private.tenant_of_names IS 'The tenant whose people''s names are shown to the caller; NULL of whoever sees all';
+COMMENT ON FUNCTION opsadmin_private.tenant_of_names IS 'The tenant whose people''s names are shown to the caller; NULL without audit:read and of whoever sees all';
 REVOKE ALL ON FUNCTION opsadmin_private.tenant_of_names FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin_private.tenant_of_names TO opsadmin_internal, opsadmin_partner;
 
--- Reads as its owner, because partners have no right on these columns: each value is one that the caller may see. It
--- is no barrier, so that it joins by index; whoever looks past its condition finds ids and masked values. The
--- subqueries are evaluated once, and not by the planner.
+-- Reads as its owner, because partners have no right on these columns, so it has the condition of the policies itself.
+-- It is no barrier, so that it joins by index: therefore each value is masked, too. The subqueries are evaluated once,
+-- and not by the planner.
 CREATE VIEW opsadmin_private.audit_who AS
 SELECT h.id,
        CASE WHEN (SELECT opsadmin_private.sees_staff()) OR h.tenant_id = (SELECT opsadmin_private.tenant_of_names()) AND h.site IS DISTINCT FROM 'internal' THEN h.actor_id END AS actor_id,
@@ -98,7 +98,8 @@ SELECT h.id,
        CASE WHEN (SELECT opsadmin_private.sees_staff()) OR h.tenant_id = (SELECT opsadmin_private.tenant_of_names()) AND h.site IS DISTINCT FROM 'internal' THEN h.db_user END AS db_user,
        CASE WHEN (SELECT opsadmin_private.sees_staff()) OR h.tenant_id = (SELECT opsadmin_private.tenant_of_names()) AND h.site IS DISTINCT FROM 'internal' THEN h.ip END AS ip,
        CASE WHEN (SELECT opsadmin_private.sees_staff()) OR h.tenant_id = (SELECT opsadmin_private.tenant_of_names()) AND h.site IS DISTINCT FROM 'internal' THEN h.application END AS application
-FROM (SELECT * FROM opsadmin.audit_header UNION ALL SELECT * FROM opsadmin.audit_header_overflow) AS h;
+FROM (SELECT * FROM opsadmin.audit_header UNION ALL SELECT * FROM opsadmin.audit_header_overflow) AS h
+WHERE (SELECT opsadmin_private.sees_staff()) OR h.tenant_id = (SELECT opsadmin_private.tenant_of_names());
 COMMENT ON VIEW opsadmin_private.audit_who IS 'Who, as the caller may see it: staff are "support" to partners';
 
 -- No security_barrier: the policies of the tables have theirs, the view hides nothing more, and a barrier would sort all
