@@ -1,7 +1,7 @@
 -- Reading the audit log: filters and pages, what partners see of staff, the history of a row and the row as it was, and
 -- the plans behind each filter over 200,000 entries.
 -- topic: audit
-SELECT plan(86);
+SELECT plan(87);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -93,6 +93,7 @@ SELECT is(ARRAY[:'bad_time', :'infinite', :'bad_op', :'bad_tenant', :'empty'], A
 SELECT is(ARRAY[:'lone_key', :'other_key', :'bad_key'], ARRAY['OA422 /filter/key', 'OA422 /filter/key', 'OA422 /filter/key'], 'and keys that do not fit');
 
 -- ---- What partners see ----
+SELECT max(id) AS foreign_header FROM opsadmin.audit_header WHERE tenant_id <> 1 \gset
 BEGIN;
 SELECT opsadmin.begin_as('lee@example.com', 'acme') \g /dev/null
 SELECT answer($$told('{}')$$) AS everything, answer($$told('{"actor":"support"}')$$) AS support, answer($$told('{"actor":"kim"}')$$) AS staff, answer($$told('{"actor":"lee"}')$$) AS own, answer($$told('{"job":77}')$$) AS job,
@@ -101,7 +102,9 @@ SELECT answer($$told('{}')$$) AS everything, answer($$told('{"actor":"support"}'
        answer($$opsadmin.list_audit() -> 'rows'$$) AS json,
        answer($$(SELECT count(*) FROM opsadmin.audit_header WHERE actor_name = 'Kim')$$) AS header, answer($$(SELECT count(ip) FROM opsadmin.audit_header)$$) AS header_ip, answer($$(SELECT count(*) FROM opsadmin.audit_header)$$) AS header_rows,
        answer($$(SELECT string_agg(coalesce(actor_name, '-'), ' ' ORDER BY id) FROM opsadmin_private.audit_who)$$) AS who \gset
+SELECT answer(format('(SELECT count(1 / (id - %s)) FROM opsadmin_private.audit_who WHERE 1 / (id - %1$s) IS NOT NULL)', :'foreign_header')) AS told \gset
 COMMIT;
+SELECT is(:'told'::text, '3', 'nor does a division by what another tenant''s entry would make zero');
 SELECT is(:'everything'::text, 'UPDATE 1 Lee, UPDATE 1, UPDATE 1 support, UPDATE 1 Lee, INSERT 1', 'a partner: the tenant''s own, staff who acted in it as "support"');
 SELECT is(:'support'::text, 'UPDATE 1 support', 'and by that name they are found');
 SELECT is(:'staff'::text, '', 'not by their own');
