@@ -5,8 +5,10 @@
 #include "pg/audit.h"
 #include "pg/context.h"
 #include "pg/hooks.h"
+#include "pg/job.h"
 #include "pg/key.h"
 #include "pg/settings.h"
+#include "pg/turns.h"
 #include "pg/used_tickets.h"
 #include "pg/worker.h"
 
@@ -33,6 +35,7 @@ static void RequestMemory() {
   RequestKeyMemory();
   RequestUsedTicketsMemory();
   RequestWorkerMemory();
+  RequestTurnsMemory();
   RequestAttemptsMemory();
 }
 
@@ -44,6 +47,7 @@ static void InitializeMemory() {
   InitializeKeyMemory();
   InitializeUsedTicketsMemory();
   InitializeWorkerMemory();
+  InitializeTurnsMemory();
   InitializeAttemptsMemory();
   LWLockRelease(AddinShmemInitLock);
 }
@@ -58,6 +62,7 @@ void _PG_init(void) {
   opsadmin::DefineSettings();
   opsadmin::InitializeContext();
   opsadmin::InitializeWorker();
+  opsadmin::InitializeJobs();
   opsadmin::InitializeAudit();
   opsadmin::InstallHooks();
   opsadmin::previous_request_hook = shmem_request_hook;

@@ -18,12 +18,13 @@ extern "C" {
 
 namespace opsadmin {
 
-RunAs SwitchTo(Oid role) {
+RunAs SwitchTo(Oid role, bool restricted) {
   RunAs run;
   GetUserIdAndSecContext(&run.saved_user, &run.saved_context);
   // Deferred constraints would otherwise be checked, and deferred triggers run, at commit as the worker.
   if (SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0) < 0) elog(ERROR, "SET CONSTRAINTS failed");
-  SetUserIdAndSecContext(role, run.saved_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
+  SetUserIdAndSecContext(role, run.saved_context | SECURITY_LOCAL_USERID_CHANGE |
+                                   (restricted ? SECURITY_RESTRICTED_OPERATION : 0));
   run.guc_level = NewGUCNestLevel();
   // Keys are planned as text by one session and read by another: both see the same forms.
   static constexpr const char* settings[][2] = {{"row_security", "on"},
@@ -47,12 +48,12 @@ void SwitchBack(const RunAs& run) {
   SetUserIdAndSecContext(run.saved_user, run.saved_context);
 }
 
-// execute_as(role, statement) returns the number of rows that the statement changed.
+// execute_as(role, statement, restricted) returns the number of rows that the statement changed.
 OPSADMIN_FUNCTION(opsadmin_execute_as) {
   const Oid role = PG_GETARG_OID(0);
   const char* statement = text_to_cstring(PG_GETARG_TEXT_PP(1));
   if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
-  const RunAs run = SwitchTo(role);
+  const RunAs run = SwitchTo(role, PG_GETARG_BOOL(2));
   const int result = SPI_execute(statement, false, 0);
   if (result < 0) elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
   const int64 rows = SPI_processed;

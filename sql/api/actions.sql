@@ -3,9 +3,10 @@
 -- define_action(name, target, changes, params, condition, label, sites): changes is what stands after SET in an
 -- UPDATE of target, with parameters as params.<name>, for example 'price = round(price * (1 - params.percent / 100), 2)';
 -- params is a list of {"name","type","label","min","max","required","default"} with types integer, numeric, text,
--- boolean or date; condition further limits the rows. OA425 when it does not fit, OA430 without a primary key.
+-- boolean or date; condition further limits the rows; on_error says what a row that fails does: stop the job, or be skipped
+-- and listed in job_error. OA425 when it does not fit, OA430 without a primary key.
 CREATE OR REPLACE FUNCTION opsadmin.define_action(name text, target regclass, changes text, params jsonb DEFAULT '[]', condition text DEFAULT NULL,
-  label jsonb DEFAULT NULL, sites text[] DEFAULT '{internal,partner}') RETURNS void
+  label jsonb DEFAULT NULL, sites text[] DEFAULT '{internal,partner}', on_error text DEFAULT 'stop') RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   param jsonb;
@@ -45,12 +46,13 @@ BEGIN
     checked := checked || definition;
     example := example || jsonb_build_object(param ->> 'name', NULL);
   END LOOP;
+  PERFORM opsadmin_private.require_on_error(on_error);
   PERFORM opsadmin_private.check_update(target, changes, condition, checked, example);
-  INSERT INTO opsadmin.action (name, target_id, changes, params, condition, label, sites)
-  VALUES (define_action.name, opsadmin_private.ensure_target(target), define_action.changes, checked, define_action.condition,
+  INSERT INTO opsadmin.action (name, target_id, changes, params, condition, on_error, label, sites)
+  VALUES (define_action.name, opsadmin_private.ensure_target(target), define_action.changes, checked, define_action.condition, define_action.on_error,
           opsadmin_private.label(define_action.label, define_action.name), define_action.sites)
   ON CONFLICT ON CONSTRAINT action_pkey DO UPDATE
-    SET target_id = excluded.target_id, changes = excluded.changes, params = excluded.params, condition = excluded.condition, label = excluded.label, sites = excluded.sites;
+    SET target_id = excluded.target_id, changes = excluded.changes, params = excluded.params, condition = excluded.condition, on_error = excluded.on_error, label = excluded.label, sites = excluded.sites;
 END
 $$;
 COMMENT ON FUNCTION opsadmin.define_action IS 'Defines a bulk change that staff may run by name, or changes it';
@@ -94,14 +96,14 @@ BEGIN
   params := opsadmin_private.check_params(found_action.params, coalesce(params, '{}'));
   SELECT * INTO chosen FROM opsadmin_private.compile_selection(found_resource, selection);
   INSERT INTO opsadmin.job (name, label, target_id, target_name, actor_id, actor_name, site, tenant_id, run_as, permission, changes, condition, params, params_item,
-                            selection_summary, reason, ip, method, path, request_id)
+                            selected_keys, selection_summary, on_error, reason, ip, method, path, request_id)
   SELECT action, found_action.label, t.id, t.name, (bound ->> 'actor_id')::bigint, bound ->> 'actor_name', bound ->> 'site', (bound ->> 'tenant_id')::bigint,
          'opsadmin_' || (bound ->> 'site'), action || ':run', found_action.changes,
          concat_ws(' AND ',
            (SELECT opsadmin_private.tenant_predicate(p.tenant_column, p.tenant_type, 'target') FROM opsadmin.protected_table p
             WHERE p.target_id = t.id AND opsadmin.current_tenant() IS NOT NULL),
            chosen.condition, '(' || found_action.condition || ')'),
-         run_action.params, opsadmin_private.params_item(found_action.params, run_action.params), chosen.summary, bound ->> 'reason', (bound ->> 'ip')::inet, bound ->> 'method', bound ->> 'path', bound ->> 'request_id'
+         run_action.params, opsadmin_private.params_item(found_action.params, run_action.params), chosen.selected_keys, chosen.summary, found_action.on_error, bound ->> 'reason', (bound ->> 'ip')::inet, bound ->> 'method', bound ->> 'path', bound ->> 'request_id'
   FROM opsadmin.target t WHERE t.id = found_action.target_id
   RETURNING id INTO job_id;
   PERFORM opsadmin_private.wake_workers();
@@ -112,27 +114,81 @@ COMMENT ON FUNCTION opsadmin.run_action IS 'Starts an action on the selected row
 REVOKE ALL ON FUNCTION opsadmin.run_action FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin.run_action TO opsadmin_internal, opsadmin_partner;
 
--- bulk_update(target, changes, condition) starts a job from SQL text, for a DBA: changes is what stands after
--- SET, condition what stands after WHERE (NULL: every row). It runs as the calling role, whose rights hold.
-CREATE OR REPLACE FUNCTION opsadmin.bulk_update(target regclass, changes text, condition text DEFAULT NULL) RETURNS bigint
+-- Starts a job from SQL text as the calling role.
+CREATE OR REPLACE FUNCTION opsadmin_private.start_bulk(kind text, target regclass, changes text, condition text, on_error text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   bound jsonb := CASE WHEN opsadmin_private.context_is_bound() THEN opsadmin.context() ELSE '{}' END;
-  found_target integer;
+  found_target integer := opsadmin_private.ensure_target(target);
   job_id bigint;
 BEGIN
-  PERFORM opsadmin_private.require_root(target);
-  PERFORM opsadmin_private.check_update(target, changes, condition, '[]', '{}');
-  found_target := opsadmin_private.ensure_target(target);
-  INSERT INTO opsadmin.job (name, label, target_id, target_name, actor_id, actor_name, site, tenant_id, run_as, changes, condition, params, params_item, selection_summary)
-  SELECT 'bulk_update', opsadmin_private.label(NULL, 'bulk_update'), t.id, t.name, (bound ->> 'actor_id')::bigint, coalesce(bound ->> 'actor_name', session_user),
-         bound ->> 'site', (bound ->> 'tenant_id')::bigint, current_user, bulk_update.changes, coalesce('(' || bulk_update.condition || ')', 'true'), '{}', '',
-         coalesce(left(bulk_update.condition, 200), 'all')
+  INSERT INTO opsadmin.job (name, label, target_id, target_name, actor_id, actor_name, site, tenant_id, run_as, kind, changes, condition, params, params_item, selection_summary, on_error)
+  SELECT 'bulk_' || kind, opsadmin_private.label(NULL, 'bulk_' || kind), t.id, t.name, (bound ->> 'actor_id')::bigint, coalesce(bound ->> 'actor_name', session_user),
+         bound ->> 'site', (bound ->> 'tenant_id')::bigint, current_user, kind, changes, coalesce('(' || condition || ')', 'true'), '{}', '',
+         coalesce(left(condition, 200), 'all'), start_bulk.on_error
   FROM opsadmin.target t WHERE t.id = found_target
   RETURNING id INTO job_id;
   PERFORM opsadmin_private.wake_workers();
   RETURN job_id;
 END
 $$;
+COMMENT ON FUNCTION opsadmin_private.start_bulk IS 'Starts a job from SQL text as the calling role';
+REVOKE ALL ON FUNCTION opsadmin_private.start_bulk FROM PUBLIC;
+
+-- bulk_update(target, changes, condition, on_error) starts a job from SQL text, for a DBA: changes is what stands after
+-- SET, condition what stands after WHERE (NULL: every row). It runs as the calling role, whose rights hold. on_error: a row
+-- that fails stops the job, or is skipped and listed in job_error. OA420, OA425, OA430, OA436.
+CREATE OR REPLACE FUNCTION opsadmin.bulk_update(target regclass, changes text, condition text DEFAULT NULL, on_error text DEFAULT 'stop') RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM opsadmin_private.require_root(target);
+  PERFORM opsadmin_private.require_on_error(on_error);
+  PERFORM opsadmin_private.check_update(target, changes, condition, '[]', '{}');
+  RETURN opsadmin_private.start_bulk('update', target, changes, condition, on_error);
+END
+$$;
 COMMENT ON FUNCTION opsadmin.bulk_update IS 'Starts a bulk change from SQL text and returns the job''s id; for DBAs';
 REVOKE ALL ON FUNCTION opsadmin.bulk_update FROM PUBLIC;
+
+-- bulk_delete(target, condition, on_error) starts a job that deletes rows, like bulk_update(). condition has no default:
+-- whoever means every row says 'true'. OA420, OA425, OA430, OA436.
+CREATE OR REPLACE FUNCTION opsadmin.bulk_delete(target regclass, condition text, on_error text DEFAULT 'stop') RETURNS bigint
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM opsadmin_private.require_root(target);
+  PERFORM opsadmin_private.require_on_error(on_error);
+  PERFORM opsadmin_private.key_columns(target);
+  IF coalesce(btrim(condition), '') = '' THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = 'condition is empty', HINT = 'It is what stands after WHERE; ''true'' means every row.';
+  END IF;
+  BEGIN
+    EXECUTE 'EXPLAIN (COSTS OFF) ' || opsadmin_private.job_statement('delete', target, '', '', '(' || condition || E'\n)');
+  EXCEPTION WHEN OTHERS THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = 'the condition does not fit the table: ' || SQLERRM,
+      HINT = 'condition is what stands after WHERE, over the alias target.';
+  END;
+  RETURN opsadmin_private.start_bulk('delete', target, '', condition, on_error);
+END
+$$;
+COMMENT ON FUNCTION opsadmin.bulk_delete IS 'Starts a bulk deletion from SQL text and returns the job''s id; for DBAs';
+REVOKE ALL ON FUNCTION opsadmin.bulk_delete FROM PUBLIC;
+
+-- trust_triggers(target, triggers) lets jobs on the table run its triggers without the limits of a security-restricted
+-- operation (no temporary tables, LISTEN, cursors WITH HOLD). It takes effect when every enabled trigger of the table and
+-- its children is named; '{}' takes it back. Trust a trigger only if you trust who may replace its function. OA420, OA436.
+CREATE OR REPLACE FUNCTION opsadmin.trust_triggers(target regclass, triggers name[]) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  unknown name;
+BEGIN
+  PERFORM opsadmin_private.require_root(target);
+  SELECT n INTO unknown FROM unnest(triggers) AS n WHERE NOT EXISTS (SELECT FROM opsadmin_private.user_triggers(target) AS u WHERE u.trigger_name = n) LIMIT 1;
+  IF FOUND OR triggers IS NULL THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = format('the table has no trigger "%s"', unknown),
+      HINT = 'Name enabled triggers of the table, as \d shows them.';
+  END IF;
+  UPDATE opsadmin.target t SET trusted_triggers = triggers WHERE t.id = opsadmin_private.ensure_target(target);
+END
+$$;
+COMMENT ON FUNCTION opsadmin.trust_triggers IS 'Lets jobs run the named triggers of a table without the limits of a security-restricted operation';
+REVOKE ALL ON FUNCTION opsadmin.trust_triggers FROM PUBLIC;

@@ -9,7 +9,7 @@ DECLARE
   pause integer;
 BEGIN
   LOOP
-    worked := opsadmin_private.run_next_step();
+    worked := opsadmin_private.run_next_step(may_mark => true);
     COMMIT;
     CONTINUE WHEN worked;
     pause := opsadmin_private.next_retry();
@@ -38,7 +38,7 @@ BEGIN
   PERFORM opsadmin_private.note_worker(slot);
   COMMIT;
   WHILE pg_catalog.clock_timestamp() OPERATOR(pg_catalog.<) ends_at LOOP
-    worked := opsadmin_private.run_next_step();
+    worked := opsadmin_private.run_next_step(may_mark => true);
     COMMIT;
     CONTINUE WHEN worked;
     pause := pg_catalog.ceil(1000 OPERATOR(pg_catalog.*) pg_catalog.extract('epoch', ends_at OPERATOR(pg_catalog.-) pg_catalog.clock_timestamp()));
@@ -132,8 +132,8 @@ BEGIN
       HINT = format('This can be done while a job is %s.', lower(array_to_string(from_states, ' or ')));
   END IF;
   UPDATE opsadmin.job j
-  SET state = CASE WHEN to_state = 'RUNNING' AND j.started_at IS NULL THEN 'PENDING' ELSE to_state END, wait_reason = NULL,
-      finished_at = CASE WHEN to_state = 'CANCELLED' THEN clock_timestamp() END
+  SET state = CASE WHEN to_state <> 'RUNNING' OR j.planned THEN to_state WHEN j.started_at IS NULL THEN 'PENDING' ELSE 'PLANNING' END, wait_reason = NULL, error = NULL,
+      retry_at = NULL, finished_at = CASE WHEN to_state = 'CANCELLED' THEN clock_timestamp() END
   WHERE j.id = job_id;
   PERFORM opsadmin_private.wake_workers();
 END
@@ -144,7 +144,7 @@ REVOKE ALL ON FUNCTION opsadmin_private.move_job FROM PUBLIC;
 -- Stops a job after the chunks that are being worked on; resume_job() goes on where it stopped.
 CREATE OR REPLACE FUNCTION opsadmin.pause_job(job_id bigint) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  SELECT opsadmin_private.move_job($1, '{PENDING,RUNNING}', 'PAUSED')
+  SELECT opsadmin_private.move_job($1, '{PENDING,PLANNING,RUNNING}', 'PAUSED')
 $$;
 COMMENT ON FUNCTION opsadmin.pause_job IS 'Stops a job after the chunks that are being worked on; resume_job() goes on';
 REVOKE ALL ON FUNCTION opsadmin.pause_job FROM PUBLIC;
@@ -162,8 +162,39 @@ GRANT EXECUTE ON FUNCTION opsadmin.resume_job TO opsadmin_internal, opsadmin_par
 -- Ends a job after the chunks that are being worked on. What was changed stays changed.
 CREATE OR REPLACE FUNCTION opsadmin.cancel_job(job_id bigint) RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  SELECT opsadmin_private.move_job($1, '{PENDING,RUNNING,PAUSED}', 'CANCELLED')
+  SELECT opsadmin_private.move_job($1, '{PENDING,PLANNING,RUNNING,PAUSED}', 'CANCELLED')
 $$;
 COMMENT ON FUNCTION opsadmin.cancel_job IS 'Ends a job after the chunks that are being worked on; what was changed stays changed';
 REVOKE ALL ON FUNCTION opsadmin.cancel_job FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin.cancel_job TO opsadmin_internal, opsadmin_partner;
+
+-- Does again what failed of a job: the rest of its chunks, and the rows that job_error lists, which it forgets.
+CREATE OR REPLACE FUNCTION opsadmin.retry_job(job_id bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  names name[];
+  every integer := current_setting('opsadmin.job_chunk_rows')::integer;
+BEGIN
+  IF EXISTS (SELECT FROM opsadmin.job j WHERE j.id = job_id AND j.state = 'DONE' AND coalesce(j.failed, 0) = 0) THEN
+    PERFORM opsadmin_private.move_job(job_id, '{FAILED}', 'RUNNING');
+  END IF;
+  PERFORM opsadmin_private.move_job(job_id, '{FAILED,DONE}', 'RUNNING');
+  UPDATE opsadmin.job_chunk c SET state = 'READY', attempts = 0, begun = 0, retry_at = NULL, error = NULL WHERE c.job_id = retry_job.job_id AND c.state = 'FAILED';
+  SELECT (opsadmin_private.key_columns(t.relation)).names INTO names FROM opsadmin.job j JOIN opsadmin.target t ON t.id = j.target_id WHERE j.id = job_id;
+  -- Rows of chunks that failed as a whole are tried with their chunks.
+  WITH listed AS (DELETE FROM opsadmin.job_error e WHERE e.job_id = retry_job.job_id RETURNING e.*),
+       numbered AS (SELECT e.*, row_number() OVER (ORDER BY e.id) AS ordinal FROM listed e WHERE (SELECT j.on_error FROM opsadmin.job j WHERE j.id = retry_job.job_id) = 'skip')
+  INSERT INTO opsadmin.job_chunk (job_id, chunk_no, tenant_id, keys, row_count)
+  SELECT n.job_id, (SELECT coalesce(max(c.chunk_no), 0) FROM opsadmin.job_chunk c WHERE c.job_id = retry_job.job_id) + 1 + (n.ordinal - 1) / every, min(n.tenant_id),
+         jsonb_agg((SELECT jsonb_agg(n.key -> k.name ORDER BY k.ordinal) FROM unnest(names) WITH ORDINALITY AS k(name, ordinal)) ORDER BY n.ordinal), count(*)
+  FROM numbered n GROUP BY n.job_id, (n.ordinal - 1) / every;
+  -- What was folded is a chunk of its own again; the rows that failed are counted anew.
+  INSERT INTO opsadmin.job_chunk (job_id, chunk_no, tenant_id, row_count, processed, changed, state, done_at)
+  SELECT j.id, 0, j.tenant_id, j.total - j.failed, j.processed - j.failed, j.changed, 'DONE', clock_timestamp() FROM opsadmin.job j WHERE j.id = retry_job.job_id AND j.total IS NOT NULL;
+  UPDATE opsadmin.job_chunk c SET row_count = c.row_count - c.failed, processed = c.processed - c.failed, failed = 0 WHERE c.job_id = retry_job.job_id AND c.failed > 0;
+  UPDATE opsadmin.job j SET total = NULL, processed = NULL, changed = NULL, failed = NULL WHERE j.id = retry_job.job_id;
+END
+$$;
+COMMENT ON FUNCTION opsadmin.retry_job IS 'Does again what failed of a job: its chunks, and the rows that job_error lists';
+REVOKE ALL ON FUNCTION opsadmin.retry_job FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin.retry_job TO opsadmin_internal, opsadmin_partner;

@@ -132,6 +132,11 @@ BEGIN
   DELETE FROM opsadmin.request r WHERE r.created_at < now() - interval '90 days';
   GET DIAGNOSTICS removed = ROW_COUNT;
   total := total + removed;
+  PERFORM opsadmin_private.fold_job(j.id) FROM opsadmin.job j
+  WHERE j.state = 'CANCELLED' AND j.total IS NULL AND j.planned AND j.finished_at < now() - interval '1 hour';
+  DELETE FROM opsadmin.job j WHERE j.finished_at < now() - interval '90 days';
+  GET DIAGNOSTICS removed = ROW_COUNT;
+  total := total + removed;
   IF opsadmin_private.has_cron() THEN
     EXECUTE 'DELETE FROM cron.job_run_details d WHERE d.username = ''opsadmin_worker'' AND d.database = current_database() AND d.end_time < now() - interval ''7 days''';
     GET DIAGNOSTICS removed = ROW_COUNT;

@@ -39,7 +39,7 @@ LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_current_s
 COMMENT ON FUNCTION opsadmin_private.current_session IS 'The id of the web session of this transaction, NULL without one';
 REVOKE ALL ON FUNCTION opsadmin_private.current_session FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION opsadmin_private.execute_as(role oid, statement text) RETURNS bigint
+CREATE OR REPLACE FUNCTION opsadmin_private.execute_as(role oid, statement text, restricted boolean DEFAULT true) RETURNS bigint
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_execute_as';
 COMMENT ON FUNCTION opsadmin_private.execute_as IS 'Runs a statement as a role and returns the number of rows it changed';
 REVOKE ALL ON FUNCTION opsadmin_private.execute_as FROM PUBLIC;
@@ -53,6 +53,71 @@ CREATE OR REPLACE FUNCTION opsadmin_private.updated_columns(statement text) RETU
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_updated_columns';
 COMMENT ON FUNCTION opsadmin_private.updated_columns IS 'The columns that an UPDATE writes, by the server''s own parser; 42601 unless the text is exactly one plain UPDATE';
 REVOKE ALL ON FUNCTION opsadmin_private.updated_columns FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.plan_keys_as(role oid, query text, every integer) RETURNS jsonb
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_plan_keys_as';
+COMMENT ON FUNCTION opsadmin_private.plan_keys_as IS 'Runs a query for keys as a role and returns the last key of every so many rows, with their number';
+REVOKE ALL ON FUNCTION opsadmin_private.plan_keys_as FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.chunk_rows(job_id bigint) RETURNS integer
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_chunk_rows';
+COMMENT ON FUNCTION opsadmin_private.chunk_rows IS 'How many rows the next chunk of a job may have';
+REVOKE ALL ON FUNCTION opsadmin_private.chunk_rows FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.note_chunk(job_id bigint, row_count integer, milliseconds double precision, failed boolean) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_note_chunk';
+COMMENT ON FUNCTION opsadmin_private.note_chunk IS 'Learns from a chunk how many rows the next one may have';
+REVOKE ALL ON FUNCTION opsadmin_private.note_chunk FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.worker_is_proven() RETURNS boolean
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_worker_is_proven';
+COMMENT ON FUNCTION opsadmin_private.worker_is_proven IS 'Tells whether this backend has brought a chunk to an outcome';
+REVOKE ALL ON FUNCTION opsadmin_private.worker_is_proven FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.take_chunk(job_id bigint, chunk_no integer) RETURNS boolean
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_take_chunk';
+COMMENT ON FUNCTION opsadmin_private.take_chunk IS 'Keeps a chunk for this backend until release_chunk(); false when another backend has it';
+REVOKE ALL ON FUNCTION opsadmin_private.take_chunk FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.chunk_is_free(job_id bigint, chunk_no integer) RETURNS boolean
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_chunk_is_free';
+COMMENT ON FUNCTION opsadmin_private.chunk_is_free IS 'Tells whether no other backend keeps a chunk';
+REVOKE ALL ON FUNCTION opsadmin_private.chunk_is_free FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.job_in_hand() RETURNS bigint
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_job_in_hand';
+COMMENT ON FUNCTION opsadmin_private.job_in_hand IS 'The job of the chunk that this backend keeps, NULL without one';
+REVOKE ALL ON FUNCTION opsadmin_private.job_in_hand FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.has_chunk(job_id bigint, chunk_no integer) RETURNS boolean
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_has_chunk';
+COMMENT ON FUNCTION opsadmin_private.has_chunk IS 'Tells whether this backend keeps a chunk';
+REVOKE ALL ON FUNCTION opsadmin_private.has_chunk FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.release_chunk(proven boolean) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_release_chunk';
+COMMENT ON FUNCTION opsadmin_private.release_chunk IS 'Lets go of the chunk that this backend keeps';
+REVOKE ALL ON FUNCTION opsadmin_private.release_chunk FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.try_plan(job_id bigint) RETURNS boolean
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_try_plan';
+COMMENT ON FUNCTION opsadmin_private.try_plan IS 'Takes the right to plan a job until the transaction ends; false when another has it';
+REVOKE ALL ON FUNCTION opsadmin_private.try_plan FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.job_turn(tenant_id bigint, target_id integer) RETURNS double precision
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_job_turn';
+COMMENT ON FUNCTION opsadmin_private.job_turn IS 'When the next turn of a tenant, or of its table, starts; the smallest comes next';
+REVOKE ALL ON FUNCTION opsadmin_private.job_turn FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.take_turn(tenant_id bigint, target_id integer, milliseconds double precision) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_take_turn';
+COMMENT ON FUNCTION opsadmin_private.take_turn IS 'Counts work for the turn of a tenant and of its table';
+REVOKE ALL ON FUNCTION opsadmin_private.take_turn FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.throttle_reason() RETURNS text
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_throttle_reason';
+COMMENT ON FUNCTION opsadmin_private.throttle_reason IS 'Why jobs wait, NULL when they do not; measured at most four times a second';
+REVOKE ALL ON FUNCTION opsadmin_private.throttle_reason FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION opsadmin_private.wake_workers() RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_wake_workers';

@@ -368,7 +368,7 @@ REVOKE ALL ON FUNCTION opsadmin_private.compile_count FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin_private.compile_count TO opsadmin_internal, opsadmin_partner;
 
 -- A selection as SQL over the alias target, with a summary for people; OA423 when it does not fit.
-CREATE OR REPLACE FUNCTION opsadmin_private.compile_selection(resource opsadmin.resource, selection jsonb, OUT condition text, OUT summary text)
+CREATE OR REPLACE FUNCTION opsadmin_private.compile_selection(resource opsadmin.resource, selection jsonb, OUT condition text, OUT selected_keys text[], OUT summary text)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   key_type text := (SELECT c.type_name FROM opsadmin.resource_column c WHERE c.resource_name = resource.name AND c.column_name = resource.key_column);
@@ -406,7 +406,8 @@ BEGIN
     END;
   END IF;
   IF list_name = 'ids' THEN
-    condition := format('target.%I = ANY (%L::%s[])', resource.key_column, keys, key_type);
+    condition := 'true';
+    selected_keys := keys;
     summary := jsonb_array_length(selection -> 'ids') || ' selected';
   ELSE
     condition := opsadmin_private.compile_filter(resource.name, selection -> 'filter', '/selection/filter')
@@ -419,5 +420,5 @@ BEGIN
   END IF;
 END
 $$;
-COMMENT ON FUNCTION opsadmin_private.compile_selection IS 'A selection as SQL over the alias target, with a summary; OA423 when it does not fit';
+COMMENT ON FUNCTION opsadmin_private.compile_selection IS 'A selection as SQL over the alias target and the keys that were chosen one by one, with a summary; OA423 when it does not fit';
 REVOKE ALL ON FUNCTION opsadmin_private.compile_selection FROM PUBLIC;

@@ -12,15 +12,26 @@ CREATE TABLE opsadmin.job (
   tenant_id bigint REFERENCES opsadmin.tenant ON DELETE CASCADE,
   run_as name NOT NULL,
   permission text,
+  kind text NOT NULL DEFAULT 'update' CHECK (kind IN ('update', 'delete')),
   changes text NOT NULL,
   condition text NOT NULL,
   params jsonb NOT NULL,
   params_item text NOT NULL,
+  selected_keys text[],
   selection_summary text NOT NULL,
+  on_error text NOT NULL DEFAULT 'stop' CHECK (on_error IN ('stop', 'skip')),
   state text NOT NULL DEFAULT 'PENDING'
     CHECK (state IN ('PENDING', 'PLANNING', 'RUNNING', 'PAUSED', 'DONE', 'FAILED', 'CANCELLED')),
   error text,
   wait_reason text,
+  retry_at timestamptz,
+  planned boolean NOT NULL DEFAULT false,
+  plan_after text[],
+  plan_until text[],
+  total bigint,
+  processed bigint,
+  changed bigint,
+  failed bigint,
   reason text,
   ip inet,
   method text,
@@ -34,7 +45,13 @@ COMMENT ON TABLE opsadmin.job IS 'Bulk jobs; opsadmin.bulk_job is the view for u
 COMMENT ON COLUMN opsadmin.job.run_as IS 'The role as which every chunk runs';
 COMMENT ON COLUMN opsadmin.job.params_item IS 'The FROM item that gives changes its parameters, typed; empty without any';
 COMMENT ON COLUMN opsadmin.job.condition IS 'SQL over the alias target, compiled from the registry or given by a DBA';
-CREATE INDEX job_open ON opsadmin.job (id) WHERE state IN ('PENDING', 'RUNNING');
+COMMENT ON COLUMN opsadmin.job.selected_keys IS 'The keys of the selected rows, when they were chosen one by one';
+COMMENT ON COLUMN opsadmin.job.plan_after IS 'The last key that is in the plan so far';
+COMMENT ON COLUMN opsadmin.job.plan_until IS 'The highest key there was when the plan was begun, when it did not fit into one step';
+COMMENT ON COLUMN opsadmin.job.total IS 'Like processed, changed and failed: what the chunks had counted when they were folded into the job';
+-- One queue for each tenant and table: see opsadmin_private.queue_heads().
+CREATE INDEX job_queue ON opsadmin.job (coalesce(tenant_id, 0), target_id, id) WHERE state IN ('PENDING', 'PLANNING', 'RUNNING');
+CREATE INDEX job_finished ON opsadmin.job (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX job_tenant ON opsadmin.job (tenant_id, id);
 
 CREATE TABLE opsadmin.job_chunk (
@@ -42,18 +59,40 @@ CREATE TABLE opsadmin.job_chunk (
   chunk_no integer NOT NULL,
   tenant_id bigint,
   after_key text[],
-  last_key text[] NOT NULL,
+  last_key text[],
+  keys jsonb,
   row_count integer NOT NULL,
-  state text NOT NULL DEFAULT 'READY' CHECK (state IN ('READY', 'DONE', 'FAILED')),
+  processed integer NOT NULL DEFAULT 0,
   changed integer NOT NULL DEFAULT 0,
+  failed integer NOT NULL DEFAULT 0,
+  state text NOT NULL DEFAULT 'READY' CHECK (state IN ('READY', 'DONE', 'FAILED')),
   attempts integer NOT NULL DEFAULT 0,
+  begun integer NOT NULL DEFAULT 0,
   retry_at timestamptz,
   error text,
   done_at timestamptz,
   PRIMARY KEY (job_id, chunk_no)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02);
-COMMENT ON TABLE opsadmin.job_chunk IS 'Key ranges of a job: above after_key, up to last_key. A chunk is done in the transaction that changes its rows';
+COMMENT ON TABLE opsadmin.job_chunk IS 'Rows of a job: keys above after_key, up to last_key, or the listed keys. A step changes rows, and notes that it did, in one transaction';
+COMMENT ON COLUMN opsadmin.job_chunk.after_key IS 'Moves forward with each step, to the last key that was processed';
+COMMENT ON COLUMN opsadmin.job_chunk.keys IS 'The keys that are still to be processed, each a list of texts; NULL: a range';
+COMMENT ON COLUMN opsadmin.job_chunk.failed IS 'Rows that opsadmin.job_error lists';
+COMMENT ON COLUMN opsadmin.job_chunk.attempts IS 'How often the step was tried in vain';
+COMMENT ON COLUMN opsadmin.job_chunk.begun IS 'How often a worker has begun the step without bringing it to an outcome';
 CREATE INDEX job_chunk_ready ON opsadmin.job_chunk (job_id, chunk_no) WHERE state = 'READY';
+
+CREATE TABLE opsadmin.job_error (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  job_id bigint NOT NULL REFERENCES opsadmin.job ON DELETE CASCADE,
+  tenant_id bigint,
+  key jsonb NOT NULL,
+  sqlstate text NOT NULL,
+  message text NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE opsadmin.job_error IS 'Rows that a job could not change, and why';
+COMMENT ON COLUMN opsadmin.job_error.key IS 'The primary key: its columns with their values as text';
+CREATE INDEX job_error_job ON opsadmin.job_error (job_id, id);
 
 CREATE TABLE opsadmin.worker_run (
   slot integer PRIMARY KEY CHECK (slot BETWEEN 1 AND 32),
@@ -69,11 +108,15 @@ ALTER TABLE opsadmin.job_chunk ENABLE ROW LEVEL SECURITY;
 CREATE POLICY partner ON opsadmin.job_chunk FOR SELECT TO opsadmin_partner USING (tenant_id = opsadmin.current_tenant());
 CREATE POLICY internal ON opsadmin.job_chunk FOR SELECT TO opsadmin_internal USING (true);
 
+ALTER TABLE opsadmin.job_error ENABLE ROW LEVEL SECURITY;
+CREATE POLICY partner ON opsadmin.job_error FOR SELECT TO opsadmin_partner USING (tenant_id = opsadmin.current_tenant());
+CREATE POLICY internal ON opsadmin.job_error FOR SELECT TO opsadmin_internal USING (true);
+
 CREATE VIEW opsadmin.bulk_job WITH (security_invoker = true) AS
 SELECT j.id, j.name, j.actor_name AS actor, t.slug AS tenant, j.target_name AS target, j.selection_summary AS selection,
-       j.params, j.state, CASE WHEN j.state IN ('RUNNING', 'DONE') THEN coalesce(c.total, 0) ELSE c.total END AS total,
+       j.params, j.state, CASE WHEN j.planned THEN coalesce(c.total, 0) END AS total,
        coalesce(c.processed, 0) AS processed, coalesce(c.changed, 0) AS changed,
-       coalesce(c.processed, 0) - coalesce(c.changed, 0) AS skipped, coalesce(c.failed, 0) AS failed,
+       coalesce(c.processed, 0) - coalesce(c.changed, 0) - coalesce(c.skipped_by_error, 0) AS skipped, coalesce(c.failed, 0) AS failed,
        j.error, j.wait_reason, r.rate,
        CASE WHEN j.state = 'RUNNING' AND r.rate > 0
             THEN clock_timestamp() + make_interval(secs => ((c.total - c.processed) / r.rate)::double precision) END AS eta,
@@ -81,20 +124,24 @@ SELECT j.id, j.name, j.actor_name AS actor, t.slug AS tenant, j.target_name AS t
 FROM opsadmin.job j
 LEFT JOIN opsadmin.tenant t ON t.id = j.tenant_id
 LEFT JOIN LATERAL (
-  SELECT sum(row_count) AS total, sum(row_count) FILTER (WHERE state = 'DONE') AS processed,
-         sum(changed) FILTER (WHERE state = 'DONE') AS changed, sum(row_count) FILTER (WHERE state = 'FAILED') AS failed,
-         max(done_at) AS last_done_at
-  FROM opsadmin.job_chunk WHERE job_id = j.id) c ON true
+  SELECT j.total AS total, j.processed AS processed, j.changed AS changed, j.failed AS skipped_by_error, j.failed AS failed, j.finished_at AS last_done_at
+  WHERE j.total IS NOT NULL
+  UNION ALL
+  SELECT sum(row_count), sum(processed), sum(changed), sum(failed),
+         sum(failed + CASE WHEN state = 'FAILED' THEN row_count - processed ELSE 0 END), max(done_at)
+  FROM opsadmin.job_chunk WHERE job_id = j.id AND j.total IS NULL HAVING j.total IS NULL) c ON true
 CROSS JOIN LATERAL (
   SELECT round((c.processed / nullif(extract(epoch FROM c.last_done_at - j.started_at), 0))::numeric, 1) AS rate) r;
 COMMENT ON VIEW opsadmin.bulk_job IS 'Bulk jobs with their progress; rate is rows a second';
 
 -- The SQL of a job is not for the ones who run it.
-GRANT SELECT (id, name, label, target_id, target_name, actor_id, actor_name, site, tenant_id, params, selection_summary, state, error,
-  wait_reason, created_at, started_at, finished_at) ON opsadmin.job TO opsadmin_internal, opsadmin_partner;
-GRANT SELECT (job_id, chunk_no, tenant_id, row_count, state, changed, attempts, done_at) ON opsadmin.job_chunk TO opsadmin_internal, opsadmin_partner;
-GRANT SELECT ON opsadmin.bulk_job TO opsadmin_internal, opsadmin_partner;
+GRANT SELECT (id, name, label, target_id, target_name, actor_id, actor_name, site, tenant_id, kind, params, selection_summary, on_error, state, error,
+  wait_reason, planned, total, processed, changed, failed, created_at, started_at, finished_at) ON opsadmin.job TO opsadmin_internal, opsadmin_partner;
+GRANT SELECT (job_id, chunk_no, tenant_id, row_count, processed, changed, failed, state, attempts, done_at) ON opsadmin.job_chunk TO opsadmin_internal, opsadmin_partner;
+GRANT SELECT ON opsadmin.bulk_job, opsadmin.job_error TO opsadmin_internal, opsadmin_partner;
 
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.job', '');
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.job_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.job_chunk', '');
+SELECT pg_catalog.pg_extension_config_dump('opsadmin.job_error', '');
+SELECT pg_catalog.pg_extension_config_dump('opsadmin.job_error_id_seq', '');

@@ -5,11 +5,13 @@ CREATE TABLE opsadmin.target (
   id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   relation regclass UNIQUE,
   name text NOT NULL,
-  key_column name
+  key_column name,
+  trusted_triggers name[] NOT NULL DEFAULT '{}'
 );
 COMMENT ON TABLE opsadmin.target IS 'The company''s tables that opsadmin knows';
 COMMENT ON COLUMN opsadmin.target.relation IS 'NULL when the table was dropped: its OID may become another table''s';
 COMMENT ON COLUMN opsadmin.target.name IS 'schema.table when it was registered; audit entries show it';
+COMMENT ON COLUMN opsadmin.target.trusted_triggers IS 'Triggers that jobs may run without the limits of a security-restricted operation';
 COMMENT ON COLUMN opsadmin.target.key_column IS 'The primary key when it was audited first, if it is one integer: entries hold its value alone';
 
 CREATE TABLE opsadmin.protected_table (
@@ -89,6 +91,7 @@ CREATE TABLE opsadmin.action (
   changes text NOT NULL,
   params jsonb NOT NULL,
   condition text,
+  on_error text NOT NULL CHECK (on_error IN ('stop', 'skip')),
   label jsonb NOT NULL,
   sites text[] NOT NULL
 );

@@ -2,6 +2,7 @@
 SELECT plan(16);
 \ir include/failure.psql
 SET client_min_messages = error;
+SET opsadmin.job_chunk_rows = 2000;
 
 SELECT opsadmin.create_tenant('acme', 'Acme', id => 1) \g /dev/null
 SELECT opsadmin.create_actor('kim@example.com', 'Kim') \g /dev/null
@@ -26,7 +27,7 @@ SELECT opsadmin.begin_as('kim@example.com') \g /dev/null
 SELECT opsadmin.run_action('touch_first', '{}', '{"filter":null}') AS waiting, opsadmin.run_action('touch_first', '{}', '{"filter":null}') AS planned \gset
 COMMIT;
 UPDATE opsadmin.job SET state = 'PAUSED' WHERE id = :waiting;
-SELECT opsadmin_private.run_next_step() \g /dev/null
+SELECT opsadmin_private.run_next_step(may_mark => true) \g /dev/null
 UPDATE opsadmin.job SET state = 'PENDING' WHERE id = :waiting;
 
 -- Dropped by its owner, who may nothing in opsadmin.

@@ -2,6 +2,7 @@
 SELECT plan(67);
 \ir include/failure.psql
 SET client_min_messages = error;
+SET opsadmin.job_chunk_rows = 2000;
 
 SELECT opsadmin.create_tenant('acme', 'Acme', id => 1), opsadmin.create_tenant('globex', 'Globex', id => 2) \g /dev/null
 SELECT opsadmin.create_actor('kim@example.com', 'Kim'), opsadmin.create_actor('lee@example.com', 'Lee'), opsadmin.create_actor('max@example.com', 'Max') \g /dev/null
@@ -35,11 +36,13 @@ SELECT is(touched, 0, 'it came after the plan') FROM regress_shop.item WHERE id 
 SELECT ok(eta IS NULL AND finished_at >= started_at AND started_at >= created_at, 'a finished job has its times') FROM opsadmin.bulk_job WHERE id = :job;
 SELECT is(opsadmin_private.run_next_step(), false, 'then there is nothing to do');
 SELECT is(opsadmin_private.next_retry(), NULL, 'and nothing waits');
+SET opsadmin.job_chunk_rows = 20;
 SELECT opsadmin.bulk_update('regress_shop.item', 'touched = touched + 1', 'id < 100') AS job \gset
 SELECT opsadmin_private.run_next_step() \g /dev/null
 INSERT INTO regress_shop.item SELECT n, 1, 1 FROM generate_series(1, 4) AS n ON CONFLICT DO NOTHING;
 CALL opsadmin.run_jobs();
 SELECT is(progress(:job), 'DONE 36 36 36 0 0', 'rows that came into a range are changed with it, and counted');
+SET opsadmin.job_chunk_rows = 2000;
 
 -- No rows.
 SELECT opsadmin.bulk_update('regress_shop.item', 'touched = 0', 'false') AS job \gset
@@ -114,9 +117,10 @@ SELECT opsadmin.begin_as('lee@example.com') \g /dev/null
 SELECT opsadmin.run_action('touch', '{}', '{"filter":null}') AS job \gset
 COMMIT;
 UPDATE regress_shop.item SET touched = 0;
+SELECT opsadmin_private.run_next_step() \g /dev/null
+SELECT results_eq(format('SELECT DISTINCT tenant_id FROM opsadmin.job_chunk WHERE job_id = %s', :job), 'VALUES (1::bigint)', 'the chunks of a partner''s job carry its tenant');
 CALL opsadmin.run_jobs();
 SELECT results_eq('SELECT tenant_id, min(touched), max(touched) FROM regress_shop.item GROUP BY 1 ORDER BY 1', 'VALUES (1::bigint, 1, 1), (2::bigint, 0, 0)', 'a partner''s job changes the rows of its tenant alone');
-SELECT is(count(DISTINCT tenant_id), 1::bigint, 'its chunks carry the tenant') FROM opsadmin.job_chunk WHERE job_id = :job AND tenant_id = 1;
 CREATE FUNCTION job_after(statement text) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     job bigint;

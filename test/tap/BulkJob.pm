@@ -10,6 +10,8 @@ use Test::More;
 
 our $rows = 40_000;
 our $chunks = 20;
+# Chunks of 2,000 rows, however long each takes.
+our @settings = ('opsadmin.job_chunk_rows = 2000', 'opsadmin.job_lock_budget = 60s');
 
 sub prepare {
     my ($cluster, $database, $seconds) = @_;
@@ -41,7 +43,7 @@ sub start {
 # Waits until at least so many chunks are done, and returns how many are.
 sub wait_for_chunks {
     my ($cluster, $database, $job, $number) = @_;
-    my $done = "SELECT count(*) FROM opsadmin.job_chunk WHERE job_id = $job AND state = 'DONE'";
+    my $done = "SELECT processed / 2000 FROM opsadmin.bulk_job WHERE id = $job";
     $cluster->wait_for($database, "SELECT ($done) >= $number");
     return $cluster->query($database, $done);
 }

@@ -10,7 +10,7 @@ use Time::HiRes qw(time);
 use OpsadminCluster;
 use BulkJob;
 
-my $cluster = OpsadminCluster->new->start;
+my $cluster = OpsadminCluster->new(settings => \@BulkJob::settings)->start;
 my $refusing = OpsadminCluster->new->start;
 my $bare = OpsadminCluster->new(settings => ["shared_preload_libraries = 'opsadmin'"])->start;
 

@@ -9,7 +9,7 @@ use Test::More;
 use OpsadminCluster;
 use BulkJob;
 
-my $cluster = OpsadminCluster->new->start;
+my $cluster = OpsadminCluster->new(settings => \@BulkJob::settings)->start;
 $cluster->create_database('company');
 BulkJob::prepare($cluster, 'company', 0.1);
 
