@@ -1,7 +1,7 @@
 -- What goes wrong in a job: bad rows, skipped or not, and tried again; the chunk that kills its backend; triggers that
 -- jobs must not run; throttles; a clock that was set back. And which job comes next.
 -- topic: jobs
-SELECT plan(77);
+SELECT plan(76);
 \ir include/failure.psql
 SET client_min_messages = error;
 SET opsadmin.job_chunk_rows = 100;
