@@ -10,6 +10,7 @@
 extern "C" {
 #include "access/xact.h"
 #include "catalog/pg_type.h"
+#include "executor/executor.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "storage/lmgr.h"
@@ -17,6 +18,8 @@ extern "C" {
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/numeric.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 }
@@ -182,54 +185,85 @@ OPSADMIN_FUNCTION(opsadmin_throttle_reason) {
 
 // ---- The plan of a job ----
 
-// The columns of a row as a jsonb array of texts.
-static void PushRow(JsonbParseState** state, HeapTuple tuple, TupleDesc descriptor) {
-  pushJsonbValue(state, WJB_BEGIN_ARRAY, nullptr);
-  for (int i = 1; i <= descriptor->natts; i++) {
-    JsonbValue item;
+// Takes the rows of a query and keeps the last one of every so many, as [[its columns as texts], how many rows].
+struct KeyReceiver {
+  DestReceiver base;  // first, as the server knows it
+  int every;
+  int64 count;           // since the last row that was kept
+  TupleTableSlot* last;  // a copy of the last row
+  JsonbParseState* state;
+  MemoryContext context;  // where state lives
+};
+
+static void PushKey(KeyReceiver* receiver) {
+  MemoryContext caller = MemoryContextSwitchTo(receiver->context);
+  const TupleDesc descriptor = receiver->last->tts_tupleDescriptor;
+  JsonbValue item;
+  pushJsonbValue(&receiver->state, WJB_BEGIN_ARRAY, nullptr);
+  pushJsonbValue(&receiver->state, WJB_BEGIN_ARRAY, nullptr);
+  for (int i = 0; i < descriptor->natts; i++) {
+    Oid output;
+    bool is_varlena;
+    bool is_null;
+    const Datum value = slot_getattr(receiver->last, i + 1, &is_null);
+    getTypeOutputInfo(TupleDescAttr(descriptor, i)->atttypid, &output, &is_varlena);
     item.type = jbvString;
-    item.val.string.val = SPI_getvalue(tuple, descriptor, i);
+    item.val.string.val = OidOutputFunctionCall(output, value);
     item.val.string.len = strlen(item.val.string.val);
-    pushJsonbValue(state, WJB_ELEM, &item);
+    pushJsonbValue(&receiver->state, WJB_ELEM, &item);
   }
-  pushJsonbValue(state, WJB_END_ARRAY, nullptr);
+  pushJsonbValue(&receiver->state, WJB_END_ARRAY, nullptr);
+  item.type = jbvNumeric;
+  item.val.numeric = DatumGetNumeric(DirectFunctionCall1(int8_numeric, Int64GetDatum(receiver->count)));
+  pushJsonbValue(&receiver->state, WJB_ELEM, &item);
+  pushJsonbValue(&receiver->state, WJB_END_ARRAY, nullptr);
+  receiver->count = 0;
+  MemoryContextSwitchTo(caller);
 }
 
+static void BeginKeys(DestReceiver* self, int, TupleDesc descriptor) {
+  KeyReceiver* receiver = reinterpret_cast<KeyReceiver*>(self);
+  MemoryContext caller = MemoryContextSwitchTo(receiver->context);
+  receiver->last = MakeSingleTupleTableSlot(CreateTupleDescCopy(descriptor), &TTSOpsVirtual);
+  MemoryContextSwitchTo(caller);
+}
+
+static bool ReceiveKey(TupleTableSlot* slot, DestReceiver* self) {
+  KeyReceiver* receiver = reinterpret_cast<KeyReceiver*>(self);
+  ExecCopySlot(receiver->last, slot);
+  if (++receiver->count == receiver->every) PushKey(receiver);
+  return true;
+}
+
+static void EndKeys(DestReceiver* self) {
+  KeyReceiver* receiver = reinterpret_cast<KeyReceiver*>(self);
+  if (receiver->count > 0) PushKey(receiver);
+  ExecDropSingleTupleTableSlot(receiver->last);
+}
+
+static void DestroyKeys(DestReceiver*) {}
+
 // plan_keys_as(role, query, every) runs a query for keys, in their order, as a role, and returns the last key of every
-// so many and how many there were: [[["10"],10],[["15"],5]]. Keys are not NULL. Only as many rows are kept in memory.
+// so many and how many there were: [[["10"],10],[["15"],5]]. Keys are not NULL. One row is kept in memory.
 OPSADMIN_FUNCTION(opsadmin_plan_keys_as) {
-  MemoryContext caller = CurrentMemoryContext;
   const Oid role = PG_GETARG_OID(0);
   const char* query = text_to_cstring(PG_GETARG_TEXT_PP(1));
-  const int every = PG_GETARG_INT32(2);
+  KeyReceiver receiver = {};
+  receiver.base = {ReceiveKey, BeginKeys, EndKeys, DestroyKeys, DestTuplestore};
+  receiver.every = PG_GETARG_INT32(2);
+  receiver.context = CurrentMemoryContext;
+  pushJsonbValue(&receiver.state, WJB_BEGIN_ARRAY, nullptr);
   if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
   const RunAs run = SwitchTo(role);
-  SPIParseOpenOptions options = {};
+  SPIExecuteOptions options = {};
   options.read_only = true;
-  Portal portal = SPI_cursor_parse_open(nullptr, query, &options);
-  JsonbParseState* state = nullptr;
-  pushJsonbValue(&state, WJB_BEGIN_ARRAY, nullptr);
-  for (;;) {
-    SPI_cursor_fetch(portal, true, every);
-    if (SPI_processed == 0) break;
-    pushJsonbValue(&state, WJB_BEGIN_ARRAY, nullptr);
-    PushRow(&state, SPI_tuptable->vals[SPI_processed - 1], SPI_tuptable->tupdesc);
-    JsonbValue count;
-    count.type = jbvNumeric;
-    count.val.numeric = DatumGetNumeric(DirectFunctionCall1(int8_numeric, Int64GetDatum(SPI_processed)));
-    pushJsonbValue(&state, WJB_ELEM, &count);
-    pushJsonbValue(&state, WJB_END_ARRAY, nullptr);
-    SPI_freetuptable(SPI_tuptable);
-  }
-  JsonbValue* keys = pushJsonbValue(&state, WJB_END_ARRAY, nullptr);
-  MemoryContext spi = MemoryContextSwitchTo(caller);
-  Jsonb* answer = JsonbValueToJsonb(keys);
-  MemoryContextSwitchTo(spi);
-  SPI_cursor_close(portal);
+  options.dest = &receiver.base;
+  const int result = SPI_execute_extended(query, &options);
+  if (result != SPI_OK_SELECT) elog(ERROR, "SPI_execute_extended failed: %s", SPI_result_code_string(result));
   CheckDeferred();
   SwitchBack(run);
   SPI_finish();
-  PG_RETURN_JSONB_P(answer);
+  PG_RETURN_JSONB_P(JsonbValueToJsonb(pushJsonbValue(&receiver.state, WJB_END_ARRAY, nullptr)));
 }
 
 }  // namespace opsadmin

@@ -4,9 +4,11 @@
 
 -- The FROM item that gives the parameters of an action their values and types, or an empty string.
 CREATE OR REPLACE FUNCTION opsadmin_private.params_item(definitions jsonb, given jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT coalesce(format('(SELECT %s) AS params', string_agg(format('%L::%s AS %I', $2 ->> (d ->> 'name'), d ->> 'type', d ->> 'name'), ', ')), '')
-  FROM jsonb_array_elements($1) AS d
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN (SELECT coalesce(format('(SELECT %s) AS params', string_agg(format('%L::%s AS %I', $2 ->> (d ->> 'name'), d ->> 'type', d ->> 'name'), ', ')), '')
+            FROM jsonb_array_elements($1) AS d);
+END
 $$;
 COMMENT ON FUNCTION opsadmin_private.params_item IS 'The FROM item with the parameters of an action';
 REVOKE ALL ON FUNCTION opsadmin_private.params_item FROM PUBLIC;
@@ -14,9 +16,11 @@ REVOKE ALL ON FUNCTION opsadmin_private.params_item FROM PUBLIC;
 -- The UPDATE or DELETE of a job, for rows that further conditions leave. Lines of their own keep a comment at the end
 -- of changes from swallowing the conditions.
 CREATE OR REPLACE FUNCTION opsadmin_private.job_statement(kind text, target regclass, changes text, params_item text, conditions text) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT CASE $1 WHEN 'delete' THEN format(E'DELETE FROM %s AS target\n%s\nWHERE %s', opsadmin_private.qualified_name($2), ' USING ' || nullif($4, ''), $5)
-         ELSE format(E'UPDATE %s AS target SET %s\n%s\nWHERE %s', opsadmin_private.qualified_name($2), $3, ' FROM ' || nullif($4, ''), $5) END
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN (SELECT CASE $1 WHEN 'delete' THEN format(E'DELETE FROM %s AS target\n%s\nWHERE %s', opsadmin_private.qualified_name($2), ' USING ' || nullif($4, ''), $5)
+                   ELSE format(E'UPDATE %s AS target SET %s\n%s\nWHERE %s', opsadmin_private.qualified_name($2), $3, ' FROM ' || nullif($4, ''), $5) END);
+END
 $$;
 COMMENT ON FUNCTION opsadmin_private.job_statement IS 'The UPDATE or DELETE of a job';
 REVOKE ALL ON FUNCTION opsadmin_private.job_statement FROM PUBLIC;
@@ -111,10 +115,12 @@ REVOKE ALL ON FUNCTION opsadmin_private.require_on_error FROM PUBLIC;
 
 -- The key columns of a table as SQL: a row of the columns over the alias target, or one of literals.
 CREATE OR REPLACE FUNCTION opsadmin_private.key_row(names name[], types text[], key_values text[] DEFAULT NULL) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT CASE WHEN cardinality($1) = 1 THEN min(item) ELSE 'ROW(' || string_agg(item, ', ' ORDER BY ordinal) || ')' END
-  FROM (SELECT ordinal, CASE WHEN $3 IS NULL THEN format('target.%I', column_name) ELSE format('%L::%s', $3[ordinal], $2[ordinal]) END AS item
-        FROM unnest($1) WITH ORDINALITY AS k (column_name, ordinal)) AS items
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN (SELECT CASE WHEN cardinality($1) = 1 THEN min(item) ELSE 'ROW(' || string_agg(item, ', ' ORDER BY ordinal) || ')' END
+            FROM (SELECT ordinal, CASE WHEN $3 IS NULL THEN format('target.%I', column_name) ELSE format('%L::%s', $3[ordinal], $2[ordinal]) END AS item
+                  FROM unnest($1) WITH ORDINALITY AS k (column_name, ordinal)) AS items);
+END
 $$;
 COMMENT ON FUNCTION opsadmin_private.key_row IS 'The key columns of a table, or values for them, as SQL';
 REVOKE ALL ON FUNCTION opsadmin_private.key_row FROM PUBLIC;
@@ -148,31 +154,37 @@ REVOKE ALL ON FUNCTION opsadmin_private.bind_job FROM PUBLIC;
 
 -- Rows above one key, up to another, as SQL over the alias target; NULL stands for no limit.
 CREATE OR REPLACE FUNCTION opsadmin_private.range_condition(names name[], types text[], after_key text[], last_key text[]) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT concat_ws(' AND ', 'true', CASE WHEN $3 IS NOT NULL THEN opsadmin_private.key_row($1, $2) || ' > ' || opsadmin_private.key_row($1, $2, $3) END,
-                   CASE WHEN $4 IS NOT NULL THEN opsadmin_private.key_row($1, $2) || ' <= ' || opsadmin_private.key_row($1, $2, $4) END)
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN (SELECT concat_ws(' AND ', 'true', CASE WHEN $3 IS NOT NULL THEN opsadmin_private.key_row($1, $2) || ' > ' || opsadmin_private.key_row($1, $2, $3) END,
+                             CASE WHEN $4 IS NOT NULL THEN opsadmin_private.key_row($1, $2) || ' <= ' || opsadmin_private.key_row($1, $2, $4) END));
+END
 $$;
 COMMENT ON FUNCTION opsadmin_private.range_condition IS 'Rows above one key, up to another, as SQL';
 REVOKE ALL ON FUNCTION opsadmin_private.range_condition FROM PUBLIC;
 
 -- Rows with the listed keys, each a list of texts, as SQL over the alias target.
 CREATE OR REPLACE FUNCTION opsadmin_private.keys_condition(names name[], types text[], keys jsonb) RETURNS text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT CASE WHEN cardinality($1) = 1
-    THEN format('target.%I = ANY (%L::%s[])', $1[1], ARRAY(SELECT k ->> 0 FROM jsonb_array_elements($3) AS k)::text, $2[1])
-    ELSE format('%s IN (VALUES %s)', opsadmin_private.key_row($1, $2),
-      (SELECT string_agg('(' || (SELECT string_agg(format('%L::%s', value, $2[ordinal]), ', ' ORDER BY ordinal) FROM jsonb_array_elements_text(k) WITH ORDINALITY AS e(value, ordinal)) || ')', ', ')
-       FROM jsonb_array_elements($3) AS k)) END
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN (SELECT CASE WHEN cardinality($1) = 1
+              THEN format('target.%I = ANY (%L::%s[])', $1[1], ARRAY(SELECT k ->> 0 FROM jsonb_array_elements($3) AS k)::text, $2[1])
+              ELSE format('%s IN (VALUES %s)', opsadmin_private.key_row($1, $2),
+                (SELECT string_agg('(' || (SELECT string_agg(format('%L::%s', value, $2[ordinal]), ', ' ORDER BY ordinal) FROM jsonb_array_elements_text(k) WITH ORDINALITY AS e(value, ordinal)) || ')', ', ')
+                 FROM jsonb_array_elements($3) AS k)) END);
+END
 $$;
 COMMENT ON FUNCTION opsadmin_private.keys_condition IS 'Rows with the listed keys, as SQL';
 REVOKE ALL ON FUNCTION opsadmin_private.keys_condition FROM PUBLIC;
 
 -- The query for the keys of a job's rows that a further condition leaves, in their order; descending: the highest ones.
 CREATE OR REPLACE FUNCTION opsadmin_private.keys_query(job opsadmin.job, target regclass, names name[], further text, most bigint DEFAULT NULL, descending boolean DEFAULT false) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT format(E'SELECT %s FROM %s AS target%s\nWHERE %s AND (%s\n) ORDER BY %s%s', string_agg(format('target.%I', n), ', ' ORDER BY o), opsadmin_private.qualified_name($2),
-                ', ' || nullif(($1).params_item, ''), $4, ($1).condition, string_agg(format('target.%I', n) || CASE WHEN $6 THEN ' DESC' ELSE '' END, ', ' ORDER BY o), ' LIMIT ' || $5)
-  FROM unnest($3) WITH ORDINALITY AS k(n, o)
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN (SELECT format(E'SELECT %s FROM %s AS target%s\nWHERE %s AND (%s\n) ORDER BY %s%s', string_agg(format('target.%I', n), ', ' ORDER BY o), opsadmin_private.qualified_name($2),
+                          ', ' || nullif(($1).params_item, ''), $4, ($1).condition, string_agg(format('target.%I', n) || CASE WHEN $6 THEN ' DESC' ELSE '' END, ', ' ORDER BY o), ' LIMIT ' || $5)
+            FROM unnest($3) WITH ORDINALITY AS k(n, o));
+END
 $$;
 COMMENT ON FUNCTION opsadmin_private.keys_query IS 'The query for the keys of a job''s rows, in their order';
 REVOKE ALL ON FUNCTION opsadmin_private.keys_query FROM PUBLIC;
@@ -259,9 +271,11 @@ REVOKE ALL ON FUNCTION opsadmin_private.queue_heads FROM PUBLIC;
 
 -- Ends a job without success.
 CREATE OR REPLACE FUNCTION opsadmin_private.fail_job(job_id bigint, message text) RETURNS void
-LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
   UPDATE opsadmin.job j SET state = 'FAILED', error = $2, wait_reason = NULL, retry_at = NULL, finished_at = clock_timestamp()
-  WHERE j.id = $1 AND j.state IN ('PENDING', 'PLANNING', 'RUNNING', 'PAUSED')
+  WHERE j.id = $1 AND j.state IN ('PENDING', 'PLANNING', 'RUNNING', 'PAUSED');
+END
 $$;
 COMMENT ON FUNCTION opsadmin_private.fail_job IS 'Ends a job without success';
 REVOKE ALL ON FUNCTION opsadmin_private.fail_job FROM PUBLIC;
@@ -289,11 +303,13 @@ REVOKE ALL ON FUNCTION opsadmin_private.finish_job FROM PUBLIC;
 
 -- Adds the chunks of a job up in it and forgets them.
 CREATE OR REPLACE FUNCTION opsadmin_private.fold_job(job_id bigint) RETURNS void
-LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
   WITH folded AS (DELETE FROM opsadmin.job_chunk c WHERE c.job_id = $1 RETURNING c.row_count, c.processed, c.changed, c.failed)
   UPDATE opsadmin.job j SET total = coalesce(s.total, 0), processed = coalesce(s.processed, 0), changed = coalesce(s.changed, 0), failed = coalesce(s.failed, 0)
   FROM (SELECT sum(row_count) AS total, sum(processed) AS processed, sum(changed) AS changed, sum(failed) AS failed FROM folded) AS s
-  WHERE j.id = $1
+  WHERE j.id = $1;
+END
 $$;
 COMMENT ON FUNCTION opsadmin_private.fold_job IS 'Adds the chunks of a job up in it and forgets them';
 REVOKE ALL ON FUNCTION opsadmin_private.fold_job FROM PUBLIC;
@@ -573,11 +589,11 @@ COMMENT ON FUNCTION opsadmin_private.work_chunk IS 'Does the next step of a chun
 REVOKE ALL ON FUNCTION opsadmin_private.work_chunk FROM PUBLIC;
 
 -- Does the next thing there is to do, in this transaction: a step of a job's plan or of a chunk, or the end of a job.
--- Returns false when there is nothing.
+-- Returns false when there is nothing. The queue is always read by its indexes: it is small, and full of dead rows.
 -- may_mark: the caller commits next and calls again. Then the first chunk of a backend, and any that was begun before
 -- without an outcome, is marked in a transaction of its own: one that kills its backend leaves no other trace.
 CREATE OR REPLACE FUNCTION opsadmin_private.run_next_step(may_mark boolean DEFAULT false) RETURNS boolean
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
   most_begun CONSTANT integer := 3;
   throttled text := opsadmin_private.throttle_reason();
@@ -656,6 +672,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp 
 DECLARE
   began timestamptz := clock_timestamp();
   failure text := opsadmin_private.bind_job(job);
+  chunks integer;
   chunk opsadmin.job_chunk;
 BEGIN
   IF failure IS NULL THEN
@@ -676,15 +693,19 @@ BEGIN
     RETURN;
   END IF;
   SELECT * INTO job FROM opsadmin.job j WHERE j.id = job.id;
-  IF job.state = 'RUNNING' AND NOT opsadmin_private.finish_job(job.id) THEN
-    IF may_work AND (SELECT count(*) = 1 FROM (SELECT FROM opsadmin.job_chunk c WHERE c.job_id = job.id LIMIT 2) AS chunks) THEN
-      SELECT * INTO chunk FROM opsadmin.job_chunk c WHERE c.job_id = job.id;
-      PERFORM opsadmin_private.work_chunk(job, chunk);
-      PERFORM opsadmin_private.finish_job(job.id);
-    ELSE
-      PERFORM opsadmin_private.wake_workers();
-    END IF;
+  IF job.state <> 'RUNNING' THEN
+    RETURN;
   END IF;
+  chunks := (SELECT count(*) FROM (SELECT FROM opsadmin.job_chunk c WHERE c.job_id = job.id LIMIT 2) AS c);
+  IF chunks > 1 OR chunks = 1 AND NOT may_work THEN
+    PERFORM opsadmin_private.wake_workers();
+    RETURN;
+  END IF;
+  IF chunks = 1 THEN
+    SELECT * INTO chunk FROM opsadmin.job_chunk c WHERE c.job_id = job.id;
+    PERFORM opsadmin_private.work_chunk(job, chunk);
+  END IF;
+  PERFORM opsadmin_private.finish_job(job.id);
 END
 $$;
 COMMENT ON FUNCTION opsadmin_private.plan_step IS 'A step of a job''s plan; a job that is a single chunk is worked on at once, if it may be';
