@@ -133,7 +133,7 @@ BEGIN
   GET DIAGNOSTICS removed = ROW_COUNT;
   total := total + removed;
   PERFORM opsadmin_private.fold_job(j.id) FROM opsadmin.job j
-  WHERE j.state = 'CANCELLED' AND j.total IS NULL AND j.planned AND j.finished_at < now() - interval '1 hour';
+  WHERE j.state = 'CANCELLED' AND j.total IS NULL AND j.finished_at < now() - interval '1 hour';
   DELETE FROM opsadmin.job j WHERE j.finished_at < now() - interval '90 days';
   GET DIAGNOSTICS removed = ROW_COUNT;
   total := total + removed;
