@@ -10,16 +10,20 @@
 #include "raise.h"
 
 extern "C" {
+#include "access/genam.h"
+#include "access/stratnum.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "commands/trigger.h"
-#include "executor/spi.h"
 #include "replication/logicalworker.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/resowner.h"
+#include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 }
 
@@ -85,31 +89,26 @@ static TenantColumn FindTenantColumn(TupleDesc descriptor, const char* name) {
   pg_unreachable();
 }
 
-// Looks the key up as the owner of opsadmin.tenant: whoever changes the row need not read tenants.
+// Reads the index by keys itself, past policies: whoever changes the row need not see tenants. A query for it would
+// cost a statement on one row a tenth of all its time.
 static int64 LookUpTenant(const char* key) {
-  Relation tenants = table_open(get_relname_relid("tenant", get_namespace_oid("opsadmin", false)), AccessShareLock);
-  Oid user;
-  int security;
+  const Oid schema = get_namespace_oid("opsadmin", false);
+  Relation tenants = table_open(get_relname_relid("tenant", schema), AccessShareLock);
+  Relation index = index_open(get_relname_relid("tenant_key_value", schema), AccessShareLock);
+  TupleTableSlot* slot = table_slot_create(tenants, nullptr);
+  ScanKeyData condition;
+  ScanKeyEntryInitialize(&condition, 0, 1, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[0], F_TEXTEQ,
+                         CStringGetTextDatum(key));
+  const IndexScanDesc scan = index_beginscan(tenants, index, GetActiveSnapshot(), 1, 0);
+  index_rescan(scan, &condition, 1, nullptr, 0);
   int64 id = 0;
-  static SPIPlanPtr plan = nullptr;  // lives as long as the backend
-  Datum values[1] = {CStringGetTextDatum(key)};
-  GetUserIdAndSecContext(&user, &security);
-  SetUserIdAndSecContext(tenants->rd_rel->relowner, security | SECURITY_LOCAL_USERID_CHANGE);
-  if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
-  if (plan == nullptr) {
-    Oid types[1] = {TEXTOID};
-    SPIPlanPtr made = SPI_prepare(
-        "SELECT id FROM opsadmin.tenant WHERE coalesce(key, id::pg_catalog.text) OPERATOR(pg_catalog.=) $1", 1, types);
-    if (made == nullptr || SPI_keepplan(made) != 0) elog(ERROR, "planning the look-up of a tenant failed");
-    plan = made;
-  }
-  if (SPI_execute_plan(plan, values, nullptr, true, 1) != SPI_OK_SELECT) elog(ERROR, "looking up a tenant failed");
-  if (SPI_processed == 1) {
+  if (index_getnext_slot(scan, ForwardScanDirection, slot)) {
     bool is_null;
-    id = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+    id = DatumGetInt64(slot_getattr(slot, 1, &is_null));
   }
-  SPI_finish();
-  SetUserIdAndSecContext(user, security);
+  index_endscan(scan);
+  ExecDropSingleTupleTableSlot(slot);
+  index_close(index, NoLock);
   table_close(tenants, NoLock);
   return id;
 }

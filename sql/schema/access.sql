@@ -11,6 +11,7 @@ CREATE TABLE opsadmin.tenant (
 COMMENT ON TABLE opsadmin.tenant IS 'The customers of the company';
 COMMENT ON COLUMN opsadmin.tenant.key IS 'What the company''s tenant columns hold, when it is not the id';
 COMMENT ON COLUMN opsadmin.tenant.time_zone IS 'IANA time zone in which the tenant''s days begin';
+-- The C++ trigger knows its name, and that the first column of the table is the id.
 CREATE UNIQUE INDEX tenant_key_value ON opsadmin.tenant ((coalesce(key, id::text)));
 ALTER TABLE opsadmin.tenant ENABLE ROW LEVEL SECURITY;
 CREATE POLICY partner ON opsadmin.tenant FOR SELECT TO opsadmin_partner USING (id = opsadmin.current_tenant());
