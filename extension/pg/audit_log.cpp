@@ -12,8 +12,10 @@ extern "C" {
 #include "access/xact.h"
 #include "catalog/index.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_operator_d.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/guc.h"
 #include "utils/inet.h"
 #include "utils/lsyscache.h"
@@ -58,12 +60,13 @@ enum EntryColumn {
   entry_columns
 };
 
-// An index of such a table. Those that opsadmin makes are on plain columns, at most with "column IS NOT NULL": their
-// tuples need no executor.
+// An index of such a table. Those that opsadmin makes are on plain columns, at most with "column IS NOT NULL" or, of a
+// text, "column = constant": their tuples need no executor.
 struct Index {
   Relation relation;
   IndexInfo* info;
   AttrNumber not_null;  // the column that must not be NULL, 0: none
+  const Const* equals;  // what that column must be equal to, NULL: anything
   bool is_plain;
 };
 
@@ -117,18 +120,39 @@ void EndAuditHeader() {
   current_header = 0;
 }
 
+// Notes the condition of a partial index; false when it is another one than those of opsadmin.
+static bool ReadCondition(Index* index, const Node* condition) {
+  const Node* column = nullptr;
+  if (IsA(condition, NullTest) && castNode(NullTest, condition)->nulltesttype == IS_NOT_NULL) {
+    column = reinterpret_cast<const Node*>(castNode(NullTest, condition)->arg);
+  } else if (IsA(condition, OpExpr) && castNode(OpExpr, condition)->opno == TextEqualOperator) {
+    const List* sides = castNode(OpExpr, condition)->args;
+    if (!IsA(lsecond(sides), Const) || castNode(Const, lsecond(sides))->constisnull) return false;
+    column = static_cast<const Node*>(linitial(sides));
+    index->equals = castNode(Const, lsecond(sides));
+  }
+  if (column == nullptr || !IsA(column, Var)) return false;
+  index->not_null = castNode(Var, column)->varattno;
+  return true;
+}
+
+// Tells whether a row belongs into an index that is plain.
+static bool IsIndexed(const Index* index, TupleTableSlot* slot) {
+  if (index->not_null == 0) return true;
+  bool is_null;
+  const Datum value = slot_getattr(slot, index->not_null, &is_null);
+  // Equal by any deterministic collation is equal byte for byte.
+  return !is_null && (index->equals == nullptr || datum_image_eq(value, index->equals->constvalue, false, -1));
+}
+
 static Index OpenIndex(Oid oid) {
   Index index = {};
   index.relation = index_open(oid, RowExclusiveLock);
   index.info = BuildIndexInfo(index.relation);
   index.is_plain = index.info->ii_Expressions == NIL;
-  if (index.info->ii_Predicate != NIL) {
-    const Node* condition = static_cast<Node*>(linitial(index.info->ii_Predicate));
-    index.is_plain = index.is_plain && list_length(index.info->ii_Predicate) == 1 && IsA(condition, NullTest) &&
-                     castNode(NullTest, condition)->nulltesttype == IS_NOT_NULL &&
-                     IsA(castNode(NullTest, condition)->arg, Var);
-    if (index.is_plain) index.not_null = castNode(Var, castNode(NullTest, condition)->arg)->varattno;
-  }
+  if (index.info->ii_Predicate != NIL && index.is_plain)
+    index.is_plain = list_length(index.info->ii_Predicate) == 1 &&
+                     ReadCondition(&index, static_cast<Node*>(linitial(index.info->ii_Predicate)));
   return index;
 }
 
@@ -175,7 +199,7 @@ static void InsertIntoIndex(Inserter* inserter, Index* index, TupleTableSlot* sl
     InsertByExecutor(inserter, index, slot);
     return;
   }
-  if (index->not_null != 0 && slot_attisnull(slot, index->not_null)) return;
+  if (!IsIndexed(index, slot)) return;
   for (int i = 0; i < index->info->ii_NumIndexAttrs; i++)
     values[i] = slot_getattr(slot, index->info->ii_IndexAttrNumbers[i], &is_null[i]);
   (void)index_insert(index->relation, values, is_null, &slot->tts_tid, inserter->relation, UNIQUE_CHECK_NO, false,
