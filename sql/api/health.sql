@@ -60,6 +60,13 @@ BEGIN
     GROUP BY t.name, t.relation, m.relation, d.redact, d.ignore, d.keep, d.replicated;
 
   RETURN QUERY
+    SELECT 'error', 'audit', m.relation::text, format('trigger "%s" is not opsadmin''s: it may write changes a second time, and what is redacted', g.tgname),
+           format('SELECT opsadmin.audit(%L, redact => %L, ignore => %L, keep => %L, replicated => %L);', opsadmin_private.qualified_name(t.relation), d.redact, d.ignore, d.keep, d.replicated)
+    FROM opsadmin.audited_table d JOIN opsadmin.target t ON t.id = d.target_id CROSS JOIN LATERAL opsadmin_private.tree_members(t.relation) AS m(relation)
+    JOIN pg_trigger g ON g.tgrelid = m.relation AND g.tgfoid = 'opsadmin.audit_trigger'::regproc AND g.tgparentid = 0
+    WHERE EXISTS (SELECT FROM pg_trigger o WHERE o.tgrelid = g.tgrelid AND o.tgfoid = g.tgfoid AND o.tgtype = g.tgtype AND o.tgname LIKE 'opsadmin\_audit\_%' AND o.oid <> g.oid);
+
+  RETURN QUERY
     SELECT 'warning', 'resource', r.name, format('table "%s" is not protected: nobody can read the resource', t.name),
            format('SELECT opsadmin.protect(%L);', opsadmin_private.qualified_name(t.relation))
     FROM opsadmin.resource r JOIN opsadmin.target t ON t.id = r.target_id

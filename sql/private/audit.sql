@@ -243,6 +243,10 @@ BEGIN
       (SELECT string_agg(quote_literal('redact:' || c), ', ') FROM unnest(settings.redact) AS c),
       (SELECT string_agg(quote_literal('ignore:' || c), ', ') FROM unnest(settings.ignore) AS c),
       (SELECT string_agg(quote_literal('keep:' || c), ', ') FROM unnest(settings.keep) AS c)) INTO arguments;
+    -- One that somebody has given another name would write each change again, by the rules of then.
+    FOR spec IN SELECT e AS name FROM unnest(existing) AS e WHERE e <> ALL ('{opsadmin_audit_insert,opsadmin_audit_update,opsadmin_audit_delete,opsadmin_audit_truncate,opsadmin_audit_row}') LOOP
+      EXECUTE format('DROP TRIGGER %I ON %s', spec.name, table_name);
+    END LOOP;
     FOR spec IN SELECT * FROM (VALUES ('insert', 'INSERT', 'REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT', NOT by_row, 'ALWAYS'),
                                       ('update', 'UPDATE', 'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT', NOT by_row, 'ALWAYS'),
                                       ('delete', 'DELETE', 'REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT', NOT by_row, 'ALWAYS'),
