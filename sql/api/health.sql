@@ -44,6 +44,9 @@ BEGIN
     FROM opsadmin.audited_table d JOIN opsadmin.target t ON t.id = d.target_id CROSS JOIN LATERAL unnest(d.redact || d.ignore || d.keep) AS c(column_name)
     WHERE NOT EXISTS (SELECT FROM opsadmin_private.tree_members(t.relation) AS m JOIN pg_attribute a ON a.attrelid = m WHERE a.attname = c.column_name AND NOT a.attisdropped);
   RETURN QUERY SELECT * FROM opsadmin_private.audit_findings();
+  RETURN QUERY
+    SELECT 'error', 'upkeep', f.step, format('the upkeep has failed since %s: %s', date_trunc('second', f.failed_since), f.message), 'SELECT opsadmin.run_maintenance();'
+    FROM opsadmin.upkeep_failure f;
 
   -- The triggers by what they do: they may have other names by now. A trigger's type is a sum of bits; where tables
   -- inherit, one by row is for all changes.

@@ -84,8 +84,9 @@ DECLARE
   made integer := 0;
   part record;
 BEGIN
-  -- One at a time: two would make the same one.
-  PERFORM pg_advisory_xact_lock('opsadmin.audit_entry'::regclass::oid::bigint);
+  -- One at a time: two would make the same one. Not an advisory lock, which is anybody's to take; this one conflicts with
+  -- no reader and no writer, and nobody has the right for it.
+  LOCK TABLE opsadmin.audit_entry_overflow IN SHARE UPDATE EXCLUSIVE MODE;
   FOR part IN
     SELECT t.table_name, (date_trunc('week', clock_timestamp() AT TIME ZONE 'UTC'))::date + 7 * w.week AS monday
     FROM unnest('{audit_header,audit_entry}'::name[]) AS t(table_name) CROSS JOIN generate_series(0, weeks_ahead) AS w(week)
