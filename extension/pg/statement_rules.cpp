@@ -240,7 +240,8 @@ bool IsForbiddenSetConfig(const FuncExpr* call, StatementContext context) {
   if (IsLimit(setting)) {
     const Const* limit = ConstantArgument(call, 1);
     // NULL is the value that the session began with.
-    if (!IsA(lsecond(call->args), Const) || (limit != nullptr && RaisesLimit(setting, TextDatumGetCString(limit->constvalue))))
+    if (!IsA(lsecond(call->args), Const) ||
+        (limit != nullptr && RaisesLimit(setting, TextDatumGetCString(limit->constvalue))))
       return true;
   }
   const Const* is_local = ConstantArgument(call, 2);
