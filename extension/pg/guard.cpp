@@ -97,7 +97,13 @@ static Oid TableOf(List* object) {
 }
 
 static void JudgeParent(Oid child, Oid parent) {
-  if (OidIsValid(child) && OidIsValid(parent)) Judge(child, "parent", nullptr, false, parent);
+  if (!OidIsValid(child) || !OidIsValid(parent)) return;
+  Judge(child, "parent", nullptr, false, parent);
+  Judge(child, "rows", nullptr, false, parent);
+}
+
+static void JudgeLostChild(Oid child, Oid parent) {
+  if (OidIsValid(child) && OidIsValid(parent)) Judge(child, "rows", nullptr, false, parent);
 }
 
 static void JudgeAlterTable(const AlterTableStmt* statement) {
@@ -113,12 +119,19 @@ static void JudgeAlterTable(const AlterTableStmt* statement) {
       case AT_NoForceRowSecurity:
         Judge(relation, "force", nullptr, false);
         break;
-      case AT_DropNotNull:
       case AT_AlterColumnType:
+        if (castNode(ColumnDef, command->def)->raw_default != nullptr) Judge(relation, "values", nullptr, false);
+        Judge(relation, "column", command->name, false);
+        break;
       case AT_DropColumn:
+        Judge(relation, "column of the key", command->name, false);
+        Judge(relation, "column", command->name, false);
+        break;
+      case AT_DropNotNull:
         Judge(relation, "column", command->name, false);
         break;
       case AT_DropConstraint:
+        Judge(relation, "key", command->name, false);
         Judge(relation, "constraint", command->name, command->behavior == DROP_CASCADE);
         break;
       case AT_DisableTrig:
@@ -135,8 +148,14 @@ static void JudgeAlterTable(const AlterTableStmt* statement) {
       case AT_AddInherit:
         JudgeParent(relation, RelationOf(castNode(RangeVar, command->def)));
         break;
+      case AT_DropInherit:
+        JudgeLostChild(relation, RelationOf(castNode(RangeVar, command->def)));
+        break;
       case AT_AttachPartition:
         JudgeParent(RelationOf(castNode(PartitionCmd, command->def)->name), relation);
+        break;
+      case AT_DetachPartition:
+        JudgeLostChild(RelationOf(castNode(PartitionCmd, command->def)->name), relation);
         break;
       case AT_ChangeOwner:
         Judge(relation, "owner", RoleName(command->newowner), false);
@@ -190,6 +209,7 @@ static void JudgeStart(Node* statement) {
     }
     case T_RenameStmt: {
       const RenameStmt* rename = castNode(RenameStmt, statement);
+      if (rename->renameType == OBJECT_TRIGGER) Judge(RelationOf(rename->relation), "trigger", rename->subname, false);
       if (rename->renameType == OBJECT_POLICY) Judge(RelationOf(rename->relation), "policy", rename->subname, false);
       break;
     }

@@ -12,6 +12,7 @@ extern "C" {
 #include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 }
 
@@ -45,6 +46,25 @@ static bool IsRevealing(const char* name) {
   return pg_strncasecmp(name, "debug_", 6) == 0 || pg_strncasecmp(name, "trace_", 6) == 0;
 }
 
+// Limits that the login has been given, so that no statement keeps a connection of the pool, or locks, for ever.
+static constexpr const char* limits[] = {"idle_in_transaction_session_timeout", "idle_session_timeout",
+                                         "statement_timeout", "transaction_timeout"};
+
+static bool IsLimit(const char* name) {
+  return std::any_of(std::begin(limits), std::end(limits),
+                     [name](const char* limit) { return pg_strcasecmp(limit, name) == 0; });
+}
+
+// Tells whether a value is beyond what the session began with; 0 is no limit. What is no value, SET itself refuses.
+static bool RaisesLimit(const char* name, const char* value) {
+  int wanted;
+  int given;
+  if (!IsLimit(name) || value == nullptr || !parse_int(value, &wanted, GUC_UNIT_MS, nullptr) ||
+      !parse_int(GetConfigOptionResetString(name), &given, GUC_UNIT_MS, nullptr))
+    return false;
+  return given != 0 && (wanted == 0 || wanted > given);
+}
+
 static bool IsRole(const char* name) {
   return name != nullptr && (pg_strcasecmp(name, "role") == 0 || pg_strcasecmp(name, "session_authorization") == 0);
 }
@@ -55,6 +75,9 @@ static bool MaySet(const VariableSetStmt* set, StatementContext context, bool at
   const bool resets = set->kind == VAR_RESET || set->kind == VAR_RESET_ALL || set->kind == VAR_SET_DEFAULT;
   // SET TRANSACTION is of the transaction; SET SESSION CHARACTERISTICS and snapshots of others are not.
   if (set->kind == VAR_SET_MULTI) return strcmp(set->name, "TRANSACTION") == 0;
+  if (at_login && set->kind == VAR_SET_VALUE &&
+      RaisesLimit(set->name, ExtractSetVariableArgs(const_cast<VariableSetStmt*>(set))))
+    return false;
   if (context == StatementContext::unbound)
     return resets || (IsRole(set->name) ? set->is_local : IsHarmlessSetting(set->name));
   if (!at_login) return true;
@@ -111,9 +134,13 @@ static bool MayRunAsPartner(const Node* statement, bool at_login) {
   }
 }
 
-// Internal staff work with the company's rows; what their login itself may do is not for them to change.
-static bool MayRunAsInternal(const Node* statement) {
+// Internal staff work with the company's rows; what their login itself may do is not for them to change. A function of
+// their own could say that it costs nothing, and so be called before the conditions of a view.
+static bool MayRunAsInternal(const Node* statement, bool at_login) {
   switch (nodeTag(statement)) {
+    case T_CreateFunctionStmt:
+    case T_AlterFunctionStmt:
+      return !at_login;
     case T_AlterRoleStmt:
     case T_AlterRoleSetStmt:
     case T_AlterDatabaseSetStmt:
@@ -133,7 +160,7 @@ const char* RefusedStatement(const Node* statement, StatementContext context, bo
       may_run = MayRunAsPartner(statement, at_login);
       break;
     case StatementContext::internal:
-      may_run = MayRunAsInternal(statement);
+      may_run = MayRunAsInternal(statement, at_login);
       break;
   }
   return may_run ? nullptr : GetCommandTagName(CreateCommandTag(const_cast<Node*>(statement)));
@@ -210,6 +237,13 @@ bool IsForbiddenSetConfig(const FuncExpr* call, StatementContext context) {
   const Const* name = ConstantArgument(call, 0);
   if (name == nullptr) return true;
   const char* setting = TextDatumGetCString(name->constvalue);
+  if (IsLimit(setting)) {
+    const Const* limit = ConstantArgument(call, 1);
+    // NULL is the value that the session began with.
+    if (!IsA(lsecond(call->args), Const) ||
+        (limit != nullptr && RaisesLimit(setting, TextDatumGetCString(limit->constvalue))))
+      return true;
+  }
   const Const* is_local = ConstantArgument(call, 2);
   if (is_local != nullptr && DatumGetBool(is_local->constvalue)) return IsRevealing(setting);
   return context != StatementContext::unbound || !IsHarmlessSetting(setting);

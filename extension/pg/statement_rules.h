@@ -14,7 +14,7 @@ const char* RefusedStatement(const Node* statement, StatementContext context, bo
 bool ReachesOut(Oid function);
 
 // Tells whether a call of set_config() would outlive its transaction with more than a harmless setting, would show
-// plans, or does not say what it sets.
+// plans or raise a limit, or does not say what it sets.
 bool IsForbiddenSetConfig(const FuncExpr* call, StatementContext context);
 
 }  // namespace opsadmin

@@ -20,9 +20,18 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.require_stamp IS 'Raises OA420 unless an action and a meta fit into the audit log';
 REVOKE ALL ON FUNCTION opsadmin_private.require_stamp FROM PUBLIC;
 
--- Stamps the headers that this transaction has written. It goes to the partitions past the table on top, as the module
+-- Tells whether the session is a site's. Its statements are not the company's code: they may add to what that has said,
+-- and not change it.
+CREATE OR REPLACE FUNCTION opsadmin_private.is_site_session() RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT session_user IN ('opsadmin_internal_login', 'opsadmin_partner_login')
+$$;
+COMMENT ON FUNCTION opsadmin_private.is_site_session IS 'Tells whether the session is one of a site''s login';
+REVOKE ALL ON FUNCTION opsadmin_private.is_site_session FROM PUBLIC;
+
+-- Stamps the headers that this transaction has written; with only_adds, what they say already stays. It goes to the partitions past the table on top, as the module
 -- does, so that neither waits for the upkeep. Ids begin with their time, and an event's entry has the id after its header's.
-CREATE OR REPLACE FUNCTION opsadmin_private.annotate_headers(new_action text, new_meta jsonb) RETURNS void
+CREATE OR REPLACE FUNCTION opsadmin_private.annotate_headers(new_action text, new_meta jsonb, only_adds boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   soon timestamptz := clock_timestamp() + interval '1 minute';
@@ -34,11 +43,12 @@ BEGIN
   FOR part IN SELECT p.name FROM opsadmin_private.audit_partitions('audit_header') AS p WHERE p.ends > now() AND p.begins < soon UNION ALL SELECT 'audit_header_overflow' LOOP
     EXECUTE format($query$
       UPDATE opsadmin.%I h SET (action, meta) = (
-        SELECT CASE WHEN w.has_action THEN h.action ELSE $1 END,
-               nullif(coalesce(h.meta, '{}') || $2 || CASE WHEN w.has_action THEN jsonb_build_object('action', $1) ELSE '{}' END, '{}')
-        FROM (SELECT h.job_id IS NOT NULL OR %s AS has_action) AS w)
+        SELECT CASE WHEN w.has_action OR $3 AND h.action IS NOT NULL THEN h.action ELSE $1 END,
+               nullif(CASE WHEN $3 THEN w.said || coalesce(h.meta, '{}') ELSE coalesce(h.meta, '{}') || w.said END, '{}')
+        FROM (SELECT n.has_action, $2 || CASE WHEN n.has_action THEN jsonb_build_object('action', $1) ELSE '{}' END AS said
+              FROM (SELECT h.job_id IS NOT NULL OR %s AS has_action) AS n) AS w)
       WHERE h.id >= opsadmin_private.audit_id_at(date_trunc('milliseconds', now())) AND h.xact = pg_current_xact_id_if_assigned()
-    $query$, part, is_event) USING new_action, new_meta;
+    $query$, part, is_event) USING new_action, new_meta, only_adds;
   END LOOP;
 END
 $$;
@@ -47,18 +57,22 @@ REVOKE ALL ON FUNCTION opsadmin_private.annotate_headers FROM PUBLIC;
 
 -- Stamps all entries of this transaction, written and to come; a savepoint that is rolled back takes it along. The last
 -- action holds, and of each member of meta the last. Entries that have an action of their own, a job's or an event's,
--- keep it, and have this one as the member "action" of meta. Raises OA420.
+-- keep it, and have this one as the member "action" of meta. In a session of a site's login the first action holds, and
+-- of each member the first: what the company's code has said is not for partners to change. Raises OA420.
 CREATE OR REPLACE FUNCTION opsadmin.annotate_audit(action text, meta jsonb DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+  only_adds boolean := opsadmin_private.is_site_session();
+  before jsonb := CASE WHEN only_adds THEN opsadmin_private.said() END;
   said jsonb;
 BEGIN
   PERFORM opsadmin_private.require_stamp(action, meta);
-  said := opsadmin_private.annotate(action, opsadmin_private.redact(coalesce(meta, '{}')));
+  action := coalesce(before ->> 'action', action);
+  said := opsadmin_private.annotate(action, opsadmin_private.redact(coalesce(meta, '{}')) || coalesce(before - '{action,reason}'::text[], '{}'));
   PERFORM opsadmin_private.require_stamp(action, said);
   -- Without an id the transaction has written nothing.
   IF pg_current_xact_id_if_assigned() IS NOT NULL THEN
-    PERFORM opsadmin_private.annotate_headers(action, said);
+    PERFORM opsadmin_private.annotate_headers(action, said, only_adds);
   END IF;
 END
 $$;
@@ -67,7 +81,8 @@ REVOKE ALL ON FUNCTION opsadmin.annotate_audit FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin.annotate_audit TO opsadmin_internal, opsadmin_partner, opsadmin_trusted;
 
 -- Writes an entry for what is no change of a row, in the context's tenant. A target is an audited table, and target_pk
--- the key of a row in it. Raises OA420, and OA438 for a table that is not audited.
+-- the key of a row in it. At most 1,000 a transaction in a session of a site's login. Raises OA420, and OA438 for a table
+-- that is not audited.
 CREATE OR REPLACE FUNCTION opsadmin.audit_event(action text, target regclass DEFAULT NULL, target_pk jsonb DEFAULT NULL, meta jsonb DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -91,7 +106,8 @@ BEGIN
     -- As the trigger redacts it, and by the integer alone where the trigger does that.
     SELECT jsonb_object_agg(m.key, CASE WHEN m.key = ANY (audited.redact) THEN '"[redacted]"' WHEN m.key = ANY (audited.keep) THEN m.value
                                         ELSE opsadmin_private.redact(jsonb_build_object(m.key, m.value)) -> m.key END) INTO key FROM jsonb_each(target_pk) AS m;
-    IF key - audited.key_column::text = '{}' AND jsonb_typeof(key -> audited.key_column::text) = 'number' AND (key ->> audited.key_column::text) ~ '^-?[0-9]{1,18}$' THEN
+    IF key - audited.key_column::text = '{}' AND jsonb_typeof(key -> audited.key_column::text) = 'number' AND (key ->> audited.key_column::text) ~ '^-?[0-9]{1,19}$'
+      AND (key ->> audited.key_column::text)::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN
       key_number := (key ->> audited.key_column::text)::bigint;
     END IF;
   END IF;
@@ -99,6 +115,9 @@ BEGIN
     tenant := (opsadmin.context() ->> 'tenant_id')::bigint;
   END IF;
   PERFORM opsadmin_private.write_event(action, found_target, key_number, key, opsadmin_private.redact(meta), coalesce(tenant, 0));
+  IF opsadmin_private.count_event() > 1000 AND opsadmin_private.is_site_session() THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'a transaction has more than 1,000 events', HINT = 'Write one event for all of them, with what they have in common as meta.';
+  END IF;
 END
 $$;
 COMMENT ON FUNCTION opsadmin.audit_event IS 'Writes an audit entry for what is no change of a row';

@@ -157,7 +157,7 @@ DECLARE
 BEGIN
   -- An id tells milliseconds: what was written in the one of the moment had happened.
   SELECT * INTO found_row
-  FROM opsadmin_private.row_since(target, key, opsadmin_private.audit_moment(to_jsonb(date_trunc('milliseconds', at) + interval '1 millisecond'), '/at') - 1, 0);
+  FROM opsadmin_private.row_since(target, key, opsadmin_private.audit_moment(to_jsonb(date_trunc('milliseconds', at) + interval '1 millisecond'), '/at') - 1);
   RETURN json_build_object('at', at, 'row', opsadmin_private.numbers_as_text(found_row.old_row), 'present', opsadmin_private.numbers_as_text(found_row.present),
                            'unknown', found_row.unknown, 'reason', found_row.reason);
 END

@@ -44,6 +44,9 @@ BEGIN
     FROM opsadmin.audited_table d JOIN opsadmin.target t ON t.id = d.target_id CROSS JOIN LATERAL unnest(d.redact || d.ignore || d.keep) AS c(column_name)
     WHERE NOT EXISTS (SELECT FROM opsadmin_private.tree_members(t.relation) AS m JOIN pg_attribute a ON a.attrelid = m WHERE a.attname = c.column_name AND NOT a.attisdropped);
   RETURN QUERY SELECT * FROM opsadmin_private.audit_findings();
+  RETURN QUERY
+    SELECT 'error', 'upkeep', f.step, format('the upkeep has failed since %s: %s', date_trunc('second', f.failed_since), f.message), 'SELECT opsadmin.run_maintenance();'
+    FROM opsadmin.upkeep_failure f;
 
   -- The triggers by what they do: they may have other names by now. A trigger's type is a sum of bits; where tables
   -- inherit, one by row is for all changes.
@@ -58,6 +61,13 @@ BEGIN
                                                  AND g.tgenabled = 'A' AND g.tgqual IS NULL
                                                  AND NOT EXISTS (SELECT FROM pg_depend x WHERE x.classid = 'pg_trigger'::regclass AND x.objid = g.oid AND x.deptype = 'x'))
     GROUP BY t.name, t.relation, m.relation, d.redact, d.ignore, d.keep, d.replicated;
+
+  RETURN QUERY
+    SELECT 'error', 'audit', m.relation::text, format('trigger "%s" is not opsadmin''s: it may write changes a second time, and what is redacted', g.tgname),
+           format('SELECT opsadmin.audit(%L, redact => %L, ignore => %L, keep => %L, replicated => %L);', opsadmin_private.qualified_name(t.relation), d.redact, d.ignore, d.keep, d.replicated)
+    FROM opsadmin.audited_table d JOIN opsadmin.target t ON t.id = d.target_id CROSS JOIN LATERAL opsadmin_private.tree_members(t.relation) AS m(relation)
+    JOIN pg_trigger g ON g.tgrelid = m.relation AND g.tgfoid = 'opsadmin.audit_trigger'::regproc AND g.tgparentid = 0
+    WHERE EXISTS (SELECT FROM pg_trigger o WHERE o.tgrelid = g.tgrelid AND o.tgfoid = g.tgfoid AND o.tgtype = g.tgtype AND o.tgname LIKE 'opsadmin\_audit\_%' AND o.oid <> g.oid);
 
   RETURN QUERY
     SELECT 'warning', 'resource', r.name, format('table "%s" is not protected: nobody can read the resource', t.name),

@@ -1,7 +1,16 @@
 -- Records the gateway's requests and lists them.
 
+-- What one client can choose its address from.
+CREATE OR REPLACE FUNCTION opsadmin_private.neighbourhood(ip inet) RETURNS inet
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT network(set_masklen($1, CASE family($1) WHEN 6 THEN 64 ELSE 32 END))
+$$;
+COMMENT ON FUNCTION opsadmin_private.neighbourhood IS 'The addresses that one client can choose its own from, as a network';
+REVOKE ALL ON FUNCTION opsadmin_private.neighbourhood FROM PUBLIC;
+
 -- Records a request that was answered. Who it was and in which tenant follows from the session, as in begin_request():
--- one that is not known makes it nobody's. Of nobody's at most 300 a minute are kept, because everybody can make them.
+-- one that is not known makes it nobody's. Of nobody's at most 60 a minute from one address are kept (of IPv6, from one
+-- network of 64 bits) and 3,000 in all, because everybody can make them; of a person's 600.
 -- OA420 for what is missing or out of range.
 CREATE OR REPLACE FUNCTION opsadmin.record_request(session_token text, tenant text, ip inet, method text, path text, request_id text,
   action text, status integer, code text, milliseconds numeric) RETURNS void
@@ -19,9 +28,12 @@ BEGIN
   WHERE s.hash = sha256(convert_to(session_token, 'UTF8')) AND s.purpose = 'session' AND s.site = site_name
     AND s.expires_at > now() AND s.last_seen_at > now() - interval '8 hours' AND a.disabled_at IS NULL;
   IF found_session.actor_id IS NULL THEN
-    IF (SELECT count(*) FROM opsadmin.request r WHERE r.actor_id IS NULL AND r.created_at > now() - interval '1 minute') >= 300 THEN
+    IF (SELECT count(*) >= 3000 OR count(*) FILTER (WHERE opsadmin_private.neighbourhood(r.ip) IS NOT DISTINCT FROM opsadmin_private.neighbourhood(record_request.ip)) >= 60
+        FROM opsadmin.request r WHERE r.actor_id IS NULL AND r.created_at > now() - interval '1 minute') THEN
       RETURN;
     END IF;
+  ELSIF (SELECT count(*) FROM opsadmin.request r WHERE r.actor_id = found_session.actor_id AND r.created_at > now() - interval '1 minute') >= 600 THEN
+    RETURN;
   ELSIF site_name = 'internal' THEN
     found_tenant := found_session.tenant_id;
   ELSE
@@ -49,7 +61,7 @@ DECLARE
   own_tenant bigint := opsadmin.current_tenant();
   is_partner boolean := opsadmin.current_site() = 'partner';
   list text := 'requests' || coalesce(filter, '{}')::text || coalesce(own_tenant::text, '*');
-  before_id bigint := (opsadmin_private.read_cursor(list, cursor) ->> 0)::bigint;
+  before_id text := opsadmin_private.read_cursor(list, cursor) ->> 0;
   conditions text;
   answer json;
 BEGIN
@@ -57,6 +69,11 @@ BEGIN
   IF jsonb_typeof(filter) <> 'object' OR filter - '{request_id,action,actor}'::text[] <> '{}' THEN
     RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = 'the filter holds something else than request_id, action and actor', COLUMN = '/filter',
       HINT = 'For example {"action":"run_action","actor":"Kim"}.';
+  END IF;
+  -- Whoever has the role can sign a payload.
+  IF cursor IS NOT NULL AND coalesce(before_id, '') !~ '^[0-9]{1,18}$' THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA424', MESSAGE = 'the cursor does not belong to this list', COLUMN = '/cursor',
+      HINT = 'Use "next" of an answer with the same filter.';
   END IF;
   -- The conditions that are not asked for are not in the statement, so that each finds its index.
   conditions := concat_ws(' AND ', 'r.id < $1', CASE WHEN own_tenant IS NOT NULL THEN 'r.tenant_id = $2' END,
@@ -71,7 +88,7 @@ BEGIN
       ORDER BY p.id DESC) FROM page p), '[]'),
       'next', CASE WHEN (SELECT count(*) FROM found) > $6 THEN (SELECT opsadmin_private.make_cursor($7, json_build_array(min(id)::text)::text) FROM page) END)
   $query$, conditions)
-  INTO answer USING coalesce(before_id, 9223372036854775807), own_tenant, filter ->> 'request_id', filter ->> 'action', filter ->> 'actor', size, list, is_partner;
+  INTO answer USING coalesce(before_id::bigint, 9223372036854775807), own_tenant, filter ->> 'request_id', filter ->> 'action', filter ->> 'actor', size, list, is_partner;
   RETURN answer;
 END
 $$;

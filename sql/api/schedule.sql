@@ -115,35 +115,49 @@ $$;
 COMMENT ON FUNCTION opsadmin.unschedule IS 'Takes opsadmin''s jobs out of pg_cron and returns how many there were';
 REVOKE ALL ON FUNCTION opsadmin.unschedule FROM PUBLIC;
 
--- The upkeep: forgets expired secrets, attempts to sign in after 90 days, pg_cron's records of opsadmin's runs after 7
--- days and audit entries after their retention; makes the partitions of the next weeks. Returns the number of rows removed.
+-- The upkeep: makes the audit log's partitions of the next weeks; forgets expired secrets, attempts to sign in and requests
+-- after 90 days, pg_cron's records of opsadmin's runs after 7 days and audit entries after their retention. A step that
+-- fails undoes no other: it is a WARNING, and a finding of health() until it succeeds. Returns the number of rows removed.
 CREATE OR REPLACE FUNCTION opsadmin.run_maintenance() RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+  part text;
   removed bigint;
   total bigint := 0;
 BEGIN
-  DELETE FROM opsadmin.secret s WHERE s.expires_at < now() OR s.purpose = 'session' AND s.last_seen_at < now() - interval '8 hours';
-  GET DIAGNOSTICS removed = ROW_COUNT;
-  total := total + removed;
-  DELETE FROM opsadmin.sign_in_event e WHERE e.created_at < now() - interval '90 days';
-  GET DIAGNOSTICS removed = ROW_COUNT;
-  total := total + removed;
-  DELETE FROM opsadmin.request r WHERE r.created_at < now() - interval '90 days';
-  GET DIAGNOSTICS removed = ROW_COUNT;
-  total := total + removed;
-  PERFORM opsadmin_private.fold_job(j.id) FROM opsadmin.job j
-  WHERE j.state = 'CANCELLED' AND j.total IS NULL AND j.finished_at < now() - interval '1 hour';
-  DELETE FROM opsadmin.job j WHERE j.finished_at < now() - interval '90 days';
-  GET DIAGNOSTICS removed = ROW_COUNT;
-  total := total + removed;
-  IF opsadmin_private.has_cron() THEN
-    EXECUTE 'DELETE FROM cron.job_run_details d WHERE d.username = ''opsadmin_worker'' AND d.database = current_database() AND d.end_time < now() - interval ''7 days''';
-    GET DIAGNOSTICS removed = ROW_COUNT;
-    total := total + removed;
-  END IF;
-  PERFORM opsadmin_private.make_audit_partitions();
-  RETURN total + opsadmin_private.purge_audit();
+  FOREACH part IN ARRAY '{partitions,secrets,sign-ins,requests,jobs,cron,audit}'::text[] LOOP
+    BEGIN
+      CASE part
+        WHEN 'partitions' THEN
+          PERFORM opsadmin_private.make_audit_partitions();
+        WHEN 'secrets' THEN
+          DELETE FROM opsadmin.secret s WHERE s.expires_at < now() OR s.purpose = 'session' AND s.last_seen_at < now() - interval '8 hours';
+        WHEN 'sign-ins' THEN
+          DELETE FROM opsadmin.sign_in_event e WHERE e.created_at < now() - interval '90 days';
+        WHEN 'requests' THEN
+          DELETE FROM opsadmin.request r WHERE r.created_at < now() - interval '90 days';
+        WHEN 'jobs' THEN
+          PERFORM opsadmin_private.fold_job(j.id) FROM opsadmin.job j
+          WHERE j.state = 'CANCELLED' AND j.total IS NULL AND j.finished_at < now() - interval '1 hour';
+          DELETE FROM opsadmin.job j WHERE j.finished_at < now() - interval '90 days';
+        WHEN 'cron' THEN
+          CONTINUE WHEN NOT opsadmin_private.has_cron();
+          EXECUTE 'DELETE FROM cron.job_run_details d WHERE d.username = ''opsadmin_worker'' AND d.database = current_database() AND d.end_time < now() - interval ''7 days''';
+        ELSE
+          total := total + opsadmin_private.purge_audit();
+      END CASE;
+      GET DIAGNOSTICS removed = ROW_COUNT;
+      IF part NOT IN ('partitions', 'audit') THEN
+        total := total + removed;
+      END IF;
+      DELETE FROM opsadmin.upkeep_failure f WHERE f.step = part;
+    EXCEPTION WHEN OTHERS THEN
+      RAISE WARNING USING MESSAGE = format('the upkeep of %s has failed: %s', part, SQLERRM), HINT = 'The next upkeep tries again.';
+      INSERT INTO opsadmin.upkeep_failure AS f (step, message) VALUES (part, SQLERRM)
+      ON CONFLICT (step) DO UPDATE SET message = excluded.message;
+    END;
+  END LOOP;
+  RETURN total;
 END
 $$;
 COMMENT ON FUNCTION opsadmin.run_maintenance IS 'Forgets what has expired; pg_cron calls it each night';

@@ -84,8 +84,9 @@ DECLARE
   made integer := 0;
   part record;
 BEGIN
-  -- One at a time: two would make the same one.
-  PERFORM pg_advisory_xact_lock('opsadmin.audit_entry'::regclass::oid::bigint);
+  -- One at a time: two would make the same one. Not an advisory lock, which is anybody's to take; this one conflicts with
+  -- no reader and no writer, and nobody has the right for it.
+  LOCK TABLE opsadmin.audit_entry_overflow IN SHARE UPDATE EXCLUSIVE MODE;
   FOR part IN
     SELECT t.table_name, (date_trunc('week', clock_timestamp() AT TIME ZONE 'UTC'))::date + 7 * w.week AS monday
     FROM unnest('{audit_header,audit_entry}'::name[]) AS t(table_name) CROSS JOIN generate_series(0, weeks_ahead) AS w(week)
@@ -243,6 +244,10 @@ BEGIN
       (SELECT string_agg(quote_literal('redact:' || c), ', ') FROM unnest(settings.redact) AS c),
       (SELECT string_agg(quote_literal('ignore:' || c), ', ') FROM unnest(settings.ignore) AS c),
       (SELECT string_agg(quote_literal('keep:' || c), ', ') FROM unnest(settings.keep) AS c)) INTO arguments;
+    -- One that somebody has given another name would write each change again, by the rules of then.
+    FOR spec IN SELECT e AS name FROM unnest(existing) AS e WHERE e <> ALL ('{opsadmin_audit_insert,opsadmin_audit_update,opsadmin_audit_delete,opsadmin_audit_truncate,opsadmin_audit_row}') LOOP
+      EXECUTE format('DROP TRIGGER %I ON %s', spec.name, table_name);
+    END LOOP;
     FOR spec IN SELECT * FROM (VALUES ('insert', 'INSERT', 'REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT', NOT by_row, 'ALWAYS'),
                                       ('update', 'UPDATE', 'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT', NOT by_row, 'ALWAYS'),
                                       ('delete', 'DELETE', 'REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT', NOT by_row, 'ALWAYS'),

@@ -78,6 +78,30 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.audit_row_condition IS 'The condition that an audit entry is of a row, as SQL over the alias e';
 REVOKE ALL ON FUNCTION opsadmin_private.audit_row_condition FROM PUBLIC;
 
+-- The condition that an event (alias e) on a row is not another tenant's: anybody can write one on a key that is none of
+-- theirs. The tenants of a row are those of its changes and, where the log has none yet, that of the row itself, unless a
+-- type of the company's own would have its code run here.
+CREATE OR REPLACE FUNCTION opsadmin_private.own_events(target opsadmin.target, key jsonb, condition text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  tenants bigint[];
+  tenant_column name := opsadmin_private.tenant_column_of(target.relation);
+  keys record;
+BEGIN
+  EXECUTE format('SELECT array_agg(DISTINCT e.tenant_id) FROM %s AS e WHERE %s AND e.op <> ''E''', opsadmin_private.audit_source('audit_entry'), condition) INTO tenants;
+  IF tenants IS NULL AND tenant_column IS NOT NULL THEN
+    SELECT * INTO keys FROM opsadmin_private.key_columns(target.relation);
+    IF NOT EXISTS (SELECT FROM unnest(keys.types) AS t WHERE NOT opsadmin_private.is_server_type(t)) THEN
+      EXECUTE format('SELECT ARRAY(SELECT n.id FROM opsadmin.tenant n JOIN %s AS t ON coalesce(n.key, n.id::text) = t.%I::text WHERE %s)', opsadmin_private.qualified_name(target.relation), tenant_column,
+                     (SELECT string_agg(format('t.%I = %L::%s', k.name, key ->> k.name::text, k.type), ' AND ') FROM unnest(keys.names, keys.types) AS k (name, type))) INTO tenants;
+    END IF;
+  END IF;
+  RETURN format(' AND (e.op <> ''E'' OR e.tenant_id = ANY (%L))', coalesce(tenants, '{}') || 0::bigint);
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.own_events IS 'The condition that an event on a row is of one of the tenants whose the row was, as SQL over the alias e';
+REVOKE ALL ON FUNCTION opsadmin_private.own_events FROM PUBLIC;
+
 -- What entries or headers are read from. The overflow table is in plans only while it has rows.
 CREATE OR REPLACE FUNCTION opsadmin_private.audit_source(table_name text) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
@@ -134,12 +158,15 @@ COMMENT ON FUNCTION opsadmin_private.check_audit_filter IS 'Checks the form of a
 REVOKE ALL ON FUNCTION opsadmin_private.check_audit_filter FROM PUBLIC;
 
 -- The conditions on a header (alias h) that a filter's actor or action comes to, one for each person or action that has
--- the text in its name, so that each finds its index; an empty array when there are none. bounds is the condition on ids of
+-- the text in its name, so that each finds its index; an empty array when there are none. Where there are more actions
+-- than anybody names, since whoever may write events can make them up, it is one condition on the text. bounds is the condition on ids of
 -- headers that actions are looked for in.
 CREATE OR REPLACE FUNCTION opsadmin_private.audit_names(member text, part text, bounds text) RETURNS text[]
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   conditions text[];
+  most_actions constant integer := 500;
+  actions integer;
   partner boolean := opsadmin.current_site() = 'partner';
 BEGIN
   IF member = 'actor' THEN
@@ -157,8 +184,11 @@ BEGIN
         (SELECT h.action FROM %2$s AS h WHERE h.action IS NOT NULL AND %1$s ORDER BY h.action USING ~<~ LIMIT 1)
         UNION ALL
         SELECT (SELECT h.action FROM %2$s AS h WHERE h.action ~>~ n.action AND %1$s ORDER BY h.action USING ~<~ LIMIT 1) FROM name n WHERE n.action IS NOT NULL)
-      SELECT array_agg(format('h.action = %%L', n.action)) FROM name n WHERE position(lower($1) IN lower(n.action)) > 0
-    $query$, bounds, opsadmin_private.audit_source('audit_header')) INTO conditions USING part;
+      SELECT array_agg(format('h.action = %%L', n.action)) FILTER (WHERE position(lower($1) IN lower(n.action)) > 0), count(*) FROM (SELECT n.action FROM name n LIMIT $2) AS n
+    $query$, bounds, opsadmin_private.audit_source('audit_header')) INTO conditions, actions USING part, most_actions + 1;
+    IF actions > most_actions THEN
+      conditions := ARRAY[format('position(lower(%L) IN lower(h.action)) > 0', part)];
+    END IF;
   END IF;
   RETURN coalesce(conditions, '{}');
 END
@@ -210,8 +240,10 @@ BEGIN
     WHEN filter ? 'target' THEN format('e.target_id = ANY (%L)', targets) END,
     'e.op = ' || quote_literal(left(filter ->> 'op', 1)));
   IF filter ? 'key' THEN
-    SELECT coalesce(array_agg(opsadmin_private.audit_row_condition(t.id, t.key_column, opsadmin_private.audit_key(t.relation, filter -> 'key', '/filter/key'))), '{false}') INTO conditions
-    FROM opsadmin.target t WHERE t.id = ANY (targets);
+    SELECT coalesce(array_agg(c || CASE WHEN own_tenant IS NULL THEN opsadmin_private.own_events(t, k, c) ELSE '' END), '{false}') INTO conditions
+    FROM opsadmin.target t CROSS JOIN LATERAL opsadmin_private.audit_key(t.relation, filter -> 'key', '/filter/key') AS k
+    CROSS JOIN LATERAL opsadmin_private.audit_row_condition(t.id, t.key_column, k) AS c
+    WHERE t.id = ANY (targets);
   END IF;
   IF NOT filter ?| '{actor,action,job,request}' THEN
     entry := concat_ws(' AND ', 'true', 'e.id ' || comparison || ' ' || place[1], CASE WHEN descending THEN 'e.id >= ' ELSE 'e.id < ' END || edge, nullif(entry, ''));
@@ -332,38 +364,6 @@ COMMENT ON FUNCTION opsadmin_private.newest_audit IS 'The ids of the newest audi
 REVOKE ALL ON FUNCTION opsadmin_private.newest_audit FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin_private.newest_audit TO opsadmin_internal, opsadmin_partner;
 
--- What the history of a row needs to know of its table, by the name of its resource or as the log names it: its key and
--- the condition for it (alias t), its columns that the log does not hold (empty when it is not audited), and when it was
--- truncated after the entry since. OA405 when it is no resource of the site, OA403 without <resource>:read and
--- audit:read, OA422 when the key does not fit.
-CREATE OR REPLACE FUNCTION opsadmin_private.audited_row(target text, key jsonb, since bigint DEFAULT NULL, OUT name text, OUT row_key jsonb, OUT table_name text,
-  OUT condition text, OUT audited boolean, OUT redact name[], OUT ignore name[], OUT truncations bigint[])
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  found_target opsadmin.target;
-  found_resource text;
-  keys record;
-BEGIN
-  SELECT r.name INTO found_resource FROM opsadmin.resource r JOIN opsadmin.target t ON t.id = r.target_id
-  WHERE (r.name = target OR t.name = target) AND opsadmin.current_site() = ANY (r.sites)
-  ORDER BY r.name = target DESC LIMIT 1;
-  SELECT t.* INTO found_target FROM opsadmin_private.require_resource(coalesce(found_resource, target), 'read') AS r JOIN opsadmin.target t ON t.id = r.target_id;
-  PERFORM opsadmin_private.require_permission('audit:read');
-  name := found_target.name;
-  row_key := opsadmin_private.audit_key(found_target.relation, key, '/key');
-  table_name := opsadmin_private.qualified_name(found_target.relation);
-  SELECT * INTO keys FROM opsadmin_private.key_columns(found_target.relation);
-  SELECT string_agg(format('t.%I = %L::%s', k.name, row_key ->> k.name::text, k.type), ' AND ') INTO condition FROM unnest(keys.names, keys.types) AS k (name, type);
-  SELECT a.redact, a.ignore INTO redact, ignore FROM opsadmin.audited_table a WHERE a.target_id = found_target.id;
-  audited := FOUND;
-  truncations := ARRAY(SELECT e.id FROM (SELECT * FROM opsadmin.audit_entry UNION ALL SELECT * FROM opsadmin.audit_entry_overflow) AS e
-                       WHERE e.target_id = found_target.id AND e.row_key IS NULL AND e.op = 'T' AND e.id > since ORDER BY e.id DESC LIMIT 1000);
-END
-$$;
-COMMENT ON FUNCTION opsadmin_private.audited_row IS 'The table and key of a row whose history is asked for; OA405, OA403 or OA422';
-REVOKE ALL ON FUNCTION opsadmin_private.audited_row FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION opsadmin_private.audited_row TO opsadmin_internal, opsadmin_partner;
-
 -- Entries as the page shows them, in the order of their ids given, under the caller's row-level security. Without jit,
 -- which would compile the view's many partitions for a page of rows.
 CREATE OR REPLACE FUNCTION opsadmin_private.audit_rows(ids bigint[]) RETURNS json
@@ -382,74 +382,3 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.audit_rows IS 'Audit entries that the caller may see, as json';
 REVOKE ALL ON FUNCTION opsadmin_private.audit_rows FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin_private.audit_rows TO opsadmin_internal, opsadmin_partner;
-
--- A row as it was right after the entry since: the present row, with every later change undone. reason says why that is
--- not known; a change of the key is followed. The row has neither redacted nor ignored columns.
-CREATE OR REPLACE FUNCTION opsadmin_private.row_since(target text, key jsonb, since bigint, depth integer, OUT old_row jsonb, OUT present jsonb, OUT reason text, OUT unknown text[])
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp SET jit = off AS $$
-DECLARE
-  most constant integer := 10000;
-  found_row record;
-  filter jsonb;
-  ids bigint[];
-  entry record;
-  earlier record;
-  following record;
-BEGIN
-  SELECT * INTO found_row FROM opsadmin_private.audited_row(target, key, since);
-  unknown := coalesce(found_row.redact || found_row.ignore, '{}');
-  filter := jsonb_build_object('target', found_row.name, 'key', found_row.row_key);
-  EXECUTE format('SELECT to_jsonb(t) - %L::text[] FROM %s AS t WHERE %s', unknown, found_row.table_name, found_row.condition) INTO present;
-  old_row := present;
-  ids := ARRAY(SELECT opsadmin_private.newest_audit(filter, most + 1, since + 1));
-  IF NOT found_row.audited OR cardinality(ids) > most OR depth > 10 THEN
-    reason := CASE WHEN found_row.audited THEN 'too_many_entries' ELSE 'not_audited' END;
-    old_row := NULL;
-    RETURN;
-  END IF;
-
-  FOR entry IN
-    SELECT l.id, l.op, l.target_pk, l.before - unknown AS before, l.after - unknown AS after FROM opsadmin.audit_log l WHERE l.id = ANY (ids)
-    UNION ALL
-    SELECT t, 'TRUNCATE', NULL, NULL, NULL FROM unnest(found_row.truncations) AS t
-    ORDER BY id DESC
-  LOOP
-    -- What was lost does not matter for what was before an INSERT, or what a DELETE holds.
-    CASE entry.op
-      WHEN 'INSERT', 'DELETE' THEN
-        old_row := entry.before;
-        reason := NULL;
-      WHEN 'TRUNCATE' THEN
-        reason := 'truncated';
-      ELSE
-        IF NOT (entry.target_pk || entry.after) @> entry.target_pk THEN
-          SELECT r.* INTO following
-          FROM opsadmin_private.row_since(target, (SELECT jsonb_object_agg(k.key, coalesce(entry.after -> k.key, k.value)) FROM jsonb_each(entry.target_pk) AS k), entry.id, depth + 1) AS r;
-          old_row := following.old_row;
-          -- This entry tells of the row before.
-          reason := nullif(following.reason, 'no_earlier_entry');
-        END IF;
-        -- Columns that were dropped since are in the entries alone.
-        IF reason IS NULL AND (old_row IS NULL OR EXISTS (SELECT FROM jsonb_each(entry.after) AS a WHERE old_row -> a.key <> a.value)) THEN
-          reason := 'gap';
-        END IF;
-        old_row := old_row || entry.before;
-    END CASE;
-  END LOOP;
-
-  -- The last entry before must fit what was found; without one the log cannot tell since when the row was so.
-  SELECT l.op, l.target_pk || coalesce(l.after, '{}') @> l.target_pk AS same_key INTO earlier
-  FROM opsadmin.audit_log l WHERE l.id = ANY (ARRAY(SELECT opsadmin_private.newest_audit(filter, 1, NULL, since + 1)));
-  IF reason IS NULL AND earlier.op IS NOT NULL AND (old_row IS NULL) <> (earlier.op = 'DELETE' OR NOT earlier.same_key) THEN
-    reason := 'gap';
-  ELSIF reason IS NULL AND earlier.op IS NULL AND (old_row IS NOT NULL OR cardinality(ids) = 0) THEN
-    reason := 'no_earlier_entry';
-  END IF;
-  IF reason <> 'no_earlier_entry' THEN
-    old_row := NULL;
-  END IF;
-END
-$$;
-COMMENT ON FUNCTION opsadmin_private.row_since IS 'A row as it was right after an audit entry, or why that is not known';
-REVOKE ALL ON FUNCTION opsadmin_private.row_since FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION opsadmin_private.row_since TO opsadmin_internal, opsadmin_partner;

@@ -2,7 +2,7 @@
 
 -- What a change would take from the isolation or the audit of a table, as a sentence; NULL when nothing. change is one
 -- of the words below, object_name the policy, column, constraint, trigger (none: all) or role that the statement names, parent the
--- table that relation is to inherit from. relation is 0 when the statement is about all that a role has.
+-- table that relation is to inherit from, or not to any more. relation is 0 when the statement is about all that a role has.
 CREATE OR REPLACE FUNCTION opsadmin_private.lost_protection(relation oid, change text, object_name name, is_cascade boolean, parent oid) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -16,6 +16,16 @@ BEGIN
     RETURN (SELECT format('Trigger "%s" records changes of the table in the audit log.', g.tgname) FROM pg_trigger g
             WHERE g.tgrelid = relation AND g.tgfoid = 'opsadmin.audit_trigger'::regproc AND object_name IN ('', g.tgname)
               AND (change = 'trigger' OR g.tgenabled = 'A') ORDER BY g.tgname LIMIT 1);
+  ELSIF change = 'values' THEN
+    RETURN CASE WHEN opsadmin_private.audited_root(relation) IS NOT NULL THEN 'USING gives rows other values without an entry in the audit log.' END;
+  ELSIF change = 'rows' THEN
+    RETURN CASE WHEN opsadmin_private.audited_root(parent) IS NOT NULL AND opsadmin_private.has_rows(relation)
+                THEN format('The rows of "%s" come or go without entries in the audit log.', relation::regclass) END;
+  ELSIF change IN ('key', 'column of the key') THEN
+    RETURN CASE WHEN opsadmin_private.audited_root(relation) IS NOT NULL AND object_name IN (
+      SELECT CASE change WHEN 'key' THEN c.conname ELSE a.attname END
+      FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY (c.conkey) WHERE c.conrelid = relation AND c.contype = 'p')
+      THEN 'The primary key names the rows in the audit log.' END;
   ELSIF root IS NULL THEN
     RETURN NULL;
   ELSIF change = 'row security' THEN
@@ -45,6 +55,26 @@ END
 $$;
 COMMENT ON FUNCTION opsadmin_private.lost_protection IS 'What a change would take from the isolation or the audit of a table, NULL when nothing';
 REVOKE ALL ON FUNCTION opsadmin_private.lost_protection FROM PUBLIC;
+
+-- Tells whether a table or one of its partitions has rows. Only what holds its rows itself is read: anything else could
+-- run its owner's code.
+CREATE OR REPLACE FUNCTION opsadmin_private.has_rows(relation oid) RETURNS boolean
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  leaf oid;
+  found_row boolean;
+BEGIN
+  FOR leaf IN SELECT c.oid FROM (SELECT relation AS oid UNION SELECT p.relid FROM pg_partition_tree(relation) AS p) AS m JOIN pg_class c ON c.oid = m.oid WHERE c.relkind = 'r' LOOP
+    EXECUTE format('SELECT EXISTS (SELECT FROM ONLY %s)', opsadmin_private.qualified_name(leaf)) INTO found_row;
+    IF found_row THEN
+      RETURN true;
+    END IF;
+  END LOOP;
+  RETURN false;
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.has_rows IS 'Tells whether a table or one of its partitions has rows';
+REVOKE ALL ON FUNCTION opsadmin_private.has_rows FROM PUBLIC;
 
 -- Takes every right on a table from the site roles, with what they have granted on. REVOKE takes what one grantor has
 -- granted, the owner when a superuser runs it; so it is run as each. Raises OA452 when a right is left.

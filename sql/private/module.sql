@@ -220,6 +220,16 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_annot
 COMMENT ON FUNCTION opsadmin_private.annotate IS 'Stamps the audit headers that this transaction has still to write, and returns the meta of all its annotations';
 REVOKE ALL ON FUNCTION opsadmin_private.annotate FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION opsadmin_private.said() RETURNS jsonb
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_said';
+COMMENT ON FUNCTION opsadmin_private.said IS 'What the annotations of this transaction say together, with their action and the context''s reason; NULL without any';
+REVOKE ALL ON FUNCTION opsadmin_private.said FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.count_event() RETURNS integer
+LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_count_event';
+COMMENT ON FUNCTION opsadmin_private.count_event IS 'Counts the events of this transaction, and returns how many there are';
+REVOKE ALL ON FUNCTION opsadmin_private.count_event FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION opsadmin_private.write_event(action text, target_id integer, row_key bigint, target_pk jsonb, meta jsonb, tenant_id bigint) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_write_event';
 COMMENT ON FUNCTION opsadmin_private.write_event IS 'Writes an event into the audit log; a target of 0 is none, and a row is named by row_key or else by target_pk';

@@ -140,8 +140,16 @@ GRANT SELECT (id, name, label, target_id, target_name, actor_id, actor_name, sit
 GRANT SELECT (job_id, chunk_no, tenant_id, row_count, processed, changed, failed, state, attempts, done_at) ON opsadmin.job_chunk TO opsadmin_internal, opsadmin_partner;
 GRANT SELECT ON opsadmin.bulk_job, opsadmin.job_error TO opsadmin_internal, opsadmin_partner;
 
+CREATE TABLE opsadmin.upkeep_failure (
+  step text PRIMARY KEY,
+  failed_since timestamptz NOT NULL DEFAULT now(),
+  message text NOT NULL
+);
+COMMENT ON TABLE opsadmin.upkeep_failure IS 'Steps of run_maintenance() that have failed, until they succeed';
+
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.job', '');
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.job_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.job_chunk', '');
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.job_error', '');
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.job_error_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('opsadmin.upkeep_failure', '');

@@ -24,6 +24,7 @@ COMMENT ON COLUMN opsadmin.request.code IS 'The error code of the answer';
 CREATE INDEX request_tenant ON opsadmin.request (tenant_id, id);
 CREATE INDEX request_request_id ON opsadmin.request (request_id);
 CREATE INDEX request_created ON opsadmin.request (created_at);
+CREATE INDEX request_actor ON opsadmin.request (actor_id, created_at) WHERE actor_id IS NOT NULL;
 CREATE INDEX request_anonymous ON opsadmin.request (created_at) WHERE actor_id IS NULL;
 
 -- Of staff's requests partners see what opsadmin.list_requests() shows: not who it was.

@@ -1,6 +1,6 @@
 -- Audit: who did it when no context says so, what a transaction says of itself, and events.
 -- topic: audit annotation
-SELECT plan(52);
+SELECT plan(56);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -217,6 +217,53 @@ COMMIT;
 RESET SESSION AUTHORIZATION;
 SELECT is((SELECT string_agg(concat_ws(' ', l.op, l.db_user, l.application, l.action, l.site), ', ' ORDER BY l.id) FROM (SELECT * FROM opsadmin.audit_log ORDER BY id DESC LIMIT 2) AS l),
           'UPDATE regress_opsadmin_app shop checkout, EVENT regress_opsadmin_app shop paid', 'until it is granted: then the log tells it by its login and its name');
+
+-- The session of a site's login: what the company's code has said is not for it to change, and events have a bound.
+INSERT INTO opsadmin.secret (hash, purpose, actor_id, site, expires_at, last_seen_at)
+SELECT sha256('lee'), 'session', a.id, 'partner', now() + interval '1 hour', now() FROM opsadmin.actor a WHERE a.email = 'lee@example.com';
+CREATE FUNCTION regress_shop.tell() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM opsadmin.audit_event('priced', meta => '{"by":"the shop"}'), opsadmin.annotate_audit('shop', '{"rule":"a","by":"the shop"}');
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER tell AFTER UPDATE ON regress_shop.item FOR EACH STATEMENT EXECUTE FUNCTION regress_shop.tell();
+SELECT stamps() \g /dev/null
+SET SESSION AUTHORIZATION opsadmin_partner_login;
+SET application_name = 'page';
+BEGIN;
+SELECT FROM opsadmin.begin_request('lee', ip => '192.0.2.9');
+UPDATE regress_shop.item SET name = 'a' WHERE id = 1;
+SELECT opsadmin.annotate_audit('mine', '{"rule":"b","note":1,"by":"me"}') \g /dev/null
+UPDATE regress_shop.item SET name = 'b' WHERE id = 1;
+COMMIT;
+BEGIN;
+SELECT FROM opsadmin.begin_request('lee', ip => '192.0.2.9');
+SELECT count(opsadmin.audit_event('many')) AS many FROM generate_series(1, 1000) \gset
+COMMIT;
+\set ON_ERROR_STOP off
+\set VERBOSITY sqlstate
+BEGIN;
+SELECT FROM opsadmin.begin_request('lee', ip => '192.0.2.9');
+SELECT count(opsadmin.audit_event('too many')) FROM generate_series(1, 1001);
+\set code :LAST_ERROR_SQLSTATE
+ROLLBACK;
+\set VERBOSITY default
+\set ON_ERROR_STOP on
+BEGIN;
+SELECT FROM opsadmin.begin_request('lee');
+SELECT string_agg(DISTINCT concat_ws(' ', l.db_user, l.ip, l.application), ', ') AS own FROM opsadmin.audit_log l WHERE l.action IN ('shop', 'many') \gset
+COMMIT;
+RESET SESSION AUTHORIZATION;
+SELECT is((SELECT string_agg(concat_ws(' ', l.op, l.after ->> 'name', l.action, l.meta), ', ' ORDER BY l.id) FROM opsadmin.audit_log l, looked WHERE l.id > looked.id AND l.action <> 'many'),
+          'UPDATE a shop {"by": "the shop", "note": 1, "rule": "a"}, EVENT priced {"by": "the shop", "note": 1, "rule": "a", "action": "shop"}, UPDATE b shop {"by": "the shop", "note": 1, "rule": "a"}, EVENT priced {"by": "the shop", "note": 1, "rule": "a", "action": "shop"}',
+          'a partner adds to what was said, and replaces nothing of it');
+SELECT is(ARRAY[:'many', :'code'], ARRAY['1000', 'OA420'], 'and writes at most 1,000 events a transaction');
+SELECT is(:'own'::text, 'opsadmin_partner_login 192.0.2.9 page', 'what came through the gateway is told with from where it came');
+DROP TRIGGER tell ON regress_shop.item;
+SELECT opsadmin.audit_event('large', 'regress_shop.item', '{"id":9223372036854775807}'), opsadmin.audit_event('larger', 'regress_shop.item', '{"id":9223372036854775808}') \g /dev/null
+SELECT results_eq('SELECT l.action, l.row_key = 9223372036854775807, l.target_pk FROM opsadmin.audit_log l ORDER BY l.id DESC LIMIT 2',
+                  $$VALUES ('larger', false, '{"id":9223372036854775808}'::jsonb), ('large', true, '{"id":9223372036854775807}')$$, 'the largest key is a number, as the trigger has it');
 
 DROP SCHEMA regress_shop CASCADE;
 REVOKE USAGE ON SCHEMA opsadmin FROM regress_opsadmin_app;

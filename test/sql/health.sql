@@ -1,5 +1,5 @@
 -- health(): a finding for everything that is missing, each with a remedy that mends it.
-SELECT plan(39);
+SELECT plan(43);
 \ir include/failure.psql
 
 CREATE FUNCTION findings(rules text[]) RETURNS SETOF text LANGUAGE sql AS $$SELECT concat_ws('|', level, rule, object, problem, remedy) FROM opsadmin.health() WHERE rule = ANY (rules)$$;
@@ -126,6 +126,23 @@ SELECT is(opsadmin.run_maintenance(), 0::bigint, 'the next time there is nothing
 SET SESSION AUTHORIZATION opsadmin_worker;
 SELECT is(opsadmin.run_maintenance(), 0::bigint, 'the worker may call it');
 RESET SESSION AUTHORIZATION;
+-- A step that fails undoes no other.
+CREATE FUNCTION fail_upkeep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END';
+CREATE TRIGGER fail BEFORE DELETE ON opsadmin.sign_in_event EXECUTE FUNCTION fail_upkeep();
+INSERT INTO opsadmin.request (tenant_id, site, method, path, request_id, action, status, milliseconds, created_at) VALUES (0, 'internal', 'GET', '/', 'x', 'me', 200, 1, now() - interval '91 days');
+INSERT INTO opsadmin.secret (hash, purpose, actor_id, site, expires_at) SELECT sha256('x'), 'session', a.id, 'internal', now() - interval '1 second' FROM opsadmin.actor a;
+SET client_min_messages = error;
+SELECT is(opsadmin.run_maintenance(), 2::bigint, 'what comes before and after a step that fails is done');
+RESET client_min_messages;
+SELECT results_eq($$SELECT object, problem ~ '^the upkeep has failed since .*: no$' FROM opsadmin.health() WHERE rule = 'upkeep'$$, $$VALUES ('sign-ins', true)$$, 'health() tells of the one that failed');
+DROP TRIGGER fail ON opsadmin.sign_in_event;
+SELECT opsadmin.run_maintenance() \g /dev/null
+SELECT is_empty($$SELECT FROM opsadmin.health() WHERE rule = 'upkeep'$$, 'until it succeeds');
+-- A transaction's advisory locks are for everybody.
+BEGIN;
+SELECT opsadmin_private.make_audit_partitions() \g /dev/null
+SELECT is_empty($$SELECT FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()$$, 'the upkeep takes none');
+COMMIT;
 BEGIN;
 SELECT opsadmin_private.bind_actor('internal', NULL, NULL, '{*}') \g /dev/null
 SET LOCAL ROLE opsadmin_internal;

@@ -1,6 +1,6 @@
 -- record_request() takes nobody's word for who it was, and list_requests() tells partners nothing of staff.
 -- topic: audit gateway
-SELECT plan(33);
+SELECT plan(41);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -32,8 +32,15 @@ SELECT is(failure_at('opsadmin_partner_login', $$INSERT INTO opsadmin.request (t
 
 -- Nobody's requests are bounded.
 SELECT count(recorded('opsadmin_partner_login', 'guessed')) FROM generate_series(1, 400) \g /dev/null
-SELECT is(count(*), 300::bigint, 'of those of nobody 300 a minute are kept') FROM opsadmin.request WHERE actor_id IS NULL;
+SELECT is(count(*), 60::bigint, 'of those of nobody 60 a minute are kept from one address') FROM opsadmin.request WHERE actor_id IS NULL AND ip = '192.0.2.7';
+SELECT count(answer_at('opsadmin_partner_login', format($$SELECT opsadmin.record_request('guessed', NULL, %L, 'POST', '/x', 'r', 'run_action', 403, 'OA403', 1)$$, ip))) FROM unnest(ARRAY['198.51.100.1', '2001:db8::1', '2001:db8::ffff:1']) AS ip \g /dev/null
+SELECT is(count(*), 3::bigint, 'those from others all the same') FROM opsadmin.request WHERE actor_id IS NULL AND ip <> '192.0.2.7';
+SELECT count(answer_at('opsadmin_partner_login', format($$SELECT opsadmin.record_request('guessed', NULL, '2001:db8::%s', 'POST', '/x', 'r', 'run_action', 403, 'OA403', 1)$$, n))) FROM generate_series(2, 80) AS n \g /dev/null
+SELECT is(count(*), 60::bigint, 'a client that chooses its address from a network has one') FROM opsadmin.request WHERE actor_id IS NULL AND family(ip) = 6;
 SELECT is(recorded('opsadmin_partner_login', 'lee'), 'partner Lee 1', 'somebody''s all the same');
+
+SELECT count(recorded('opsadmin_partner_login', 'park in globex')) FROM generate_series(1, 620) \g /dev/null
+SELECT is(count(*), 600::bigint, 'of a person''s 600') FROM opsadmin.request r JOIN opsadmin.actor a ON a.id = r.actor_id WHERE a.email = 'park@example.com' AND r.created_at > now() - interval '1 minute';
 
 -- Who reads.
 BEGIN;
@@ -53,6 +60,7 @@ SELECT is((opsadmin.list_requests('{"request_id":"r-kim in acme"}')::jsonb #> '{
           '{"tenant":{"slug":"acme","name":"Acme"},"actor_name":"Kim","site":"internal","ip":"192.0.2.7","method":"POST","path":"/x","request_id":"r-kim in acme","action":"run_action","status":403,"code":"OA403","milliseconds":12.5}',
           'staff see who it was');
 SELECT is(failure($$SELECT opsadmin.list_requests('{"path":"/x"}')$$), 'OA422 /filter', 'a filter that there is not');
+SELECT is(failure(format($$SELECT opsadmin.list_requests('{}', opsadmin_private.make_cursor('requests{}*', %L))$$, payload)), 'OA424 /cursor', 'a cursor that is signed, but not of a list: ' || payload) FROM unnest(ARRAY['["x"]', '[]', '{}', '[null]', '["9999999999999999999"]']) AS payload;
 SELECT is(jsonb_array_length(opsadmin.list_requests('{"action":"run_action"}', opsadmin.list_requests('{"action":"run_action"}', page_size => 100) ->> 'next', 100)::jsonb -> 'rows'), 100, 'page by page');
 COMMIT;
 SELECT * FROM finish();

@@ -75,8 +75,10 @@ SELECT is_empty($$SELECT name FROM own_function WHERE name ~ '^opsadmin\.(curren
 SELECT set_eq($$SELECT DISTINCT f.oid::regproc::text FROM own_function f CROSS JOIN unnest(ARRAY['opsadmin_internal', 'opsadmin_partner']) AS role
                     WHERE f.prosecdef AND has_function_privilege(role, f.oid, 'EXECUTE')$$,
                   ARRAY['opsadmin.annotate_audit', 'opsadmin.audit_event', 'opsadmin.cancel_job', 'opsadmin.choose_tenant', 'opsadmin.get_job', 'opsadmin.kpi_report', 'opsadmin.kpi_series', 'opsadmin.list_findings', 'opsadmin.list_jobs', 'opsadmin.list_requests', 'opsadmin.list_resources',
-                        'opsadmin.me', 'opsadmin.pause_job', 'opsadmin.resume_job', 'opsadmin.retry_job', 'opsadmin.run_action', 'opsadmin_private.audited_row', 'opsadmin_private.compile_count', 'opsadmin_private.compile_list', 'opsadmin_private.find_audit',
-                        'opsadmin_private.make_cursor', 'opsadmin_private.newest_audit', 'opsadmin_private.read_cursor'],
+                        'opsadmin.me', 'opsadmin.pause_job', 'opsadmin.resume_job', 'opsadmin.retry_job', 'opsadmin.run_action', 'opsadmin_private.audited_row',
+                        'opsadmin_private.compile_count', 'opsadmin_private.compile_list', 'opsadmin_private.find_audit',
+                        'opsadmin_private.make_cursor', 'opsadmin_private.newest_audit', 'opsadmin_private.read_cursor',
+                        'opsadmin_private.row_changes'],
                   'the definer functions that the site roles may call are these');
 SELECT set_eq($$SELECT f.oid::regproc::text FROM own_function f
                     WHERE EXISTS (SELECT FROM aclexplode(f.proacl) AS a WHERE a.grantee IN ('opsadmin_internal_login'::regrole, 'opsadmin_partner_login'::regrole))$$,

@@ -164,6 +164,17 @@ expect($_, admin => 'ok') for
     $session->quit;
 }
 
+# The limits that a login has been given may be lowered.
+expect($_, admin => 'OA005', staff => 'ok') for
+    'SET LOCAL statement_timeout = 0', q{SET LOCAL statement_timeout = '31s'}, q{SET LOCAL statement_timeout TO '1h'}, 'SET LOCAL idle_in_transaction_session_timeout = 0', q{SELECT set_config('statement_timeout', '0', true)},
+    q{SELECT set_config('STATEMENT_TIMEOUT', '1d', true)}, q{SELECT set_config('statement_timeout', id::text, true) FROM shop.product};
+expect($_, partner => 'OA001') for 'SET statement_timeout = 0', q{SET SESSION "Statement_Timeout" = '1min'}, 'SET idle_in_transaction_session_timeout = 0', 'BEGIN; SET LOCAL idle_in_transaction_session_timeout = 31000';
+expect($_, partner => 'OA005') for q{SELECT set_config('statement_timeout', '0', false)}, q{SELECT set_config('idle_in_transaction_session_timeout', '0', true)};
+expect($_, admin => 'ok') for q{SET LOCAL statement_timeout = '5s'}, q{SET LOCAL statement_timeout = '5s'; SET LOCAL statement_timeout = '30s'}, 'SET LOCAL statement_timeout = 30000', 'SET LOCAL statement_timeout TO DEFAULT', q{SELECT set_config('idle_in_transaction_session_timeout', '1s', true)},
+    q{SELECT set_config('statement_timeout', NULL, true)};
+expect($_, partner => 'ok') for q{SET statement_timeout = '29s'; RESET statement_timeout}, q{SET idle_in_transaction_session_timeout = '1s'}, q{SELECT set_config('statement_timeout', '29s', false)};
+expect('SET LOCAL statement_timeout = forever', admin => '22023');
+
 # set_config() and pg_settings by every way that reaches them.
 expect($_, admin => 'OA005', partner => 'OA005') for q{UPDATE pg_settings SET setting = '4321' WHERE name = 'work_mem'}, q{WITH x AS (SELECT set_config('work_mem', '1MB', false)) SELECT * FROM x}, q{SELECT 1 WHERE set_config('work_mem', '1MB', false) = ''};
 expect($_, admin => 'OA005') for q{DECLARE c CURSOR FOR SELECT set_config('work_mem', '1MB', false); FETCH c}, q{CALL shop.take(set_config('work_mem', '1MB', false))};
@@ -198,6 +209,7 @@ is(fast_path(2026), '', 'pg_backend_pid() by the fast path is harmless');
 
 # --- In a transaction of staff ----------------------------------------------------------------------
 
+expect($_, staff => 'OA005', dba => 'ok') for 'CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql COST 0.0001 AS $$SELECT 1$$';
 expect($_, staff => 'OA005') for q{ALTER ROLE opsadmin_internal_login PASSWORD 'x'}, 'ALTER ROLE CURRENT_USER SET work_mem = 1024', 'ALTER DATABASE company SET work_mem = 1024';
 expect($_, staff => 'ok', dba => 'ok') for 'CREATE TEMP TABLE t AS SELECT * FROM shop.product', 'EXPLAIN SELECT * FROM shop.product', 'DO $$BEGIN PERFORM count(*) FROM shop.product; END$$', 'SELECT count(*) FROM pg_stat_activity';
 # A cursor WITH HOLD ends with the context all the same.
