@@ -104,7 +104,7 @@ OPSADMIN_FUNCTION(opsadmin_annotate) {
   said->before = annotation;
   MemoryContextSwitchTo(caller);
   meta = static_cast<Jsonb*>(palloc(VARSIZE(said->meta)));
-  memcpy(meta, said->meta, VARSIZE(meta));
+  memcpy(meta, said->meta, VARSIZE(said->meta));
   if (annotation != nullptr && annotation->subxact == said->subxact) said->before = Forget(annotation);
   annotation = said;
   PG_RETURN_JSONB_P(meta);
