@@ -1,7 +1,8 @@
 // The audit trigger: reads the transition tables of a statement, or one row, and writes one entry a changed row.
 // opsadmin_private.audit_tree() creates it; its arguments are the target's id, its tenant column (or ''), "key:column"
-// for the integer by which entries name rows, "root_key:column" for tables that inherit, "child", "replicated", and rules "redact:column", "ignore:column" and
-// "keep:column". All state lives in the call: an error anywhere leaves nothing.
+// for the integer by which entries name rows, "root_key:column" for tables that inherit, "child", "replicated", and
+// rules "redact:column", "ignore:column" and "keep:column". All state lives in the call: an error anywhere leaves
+// nothing.
 #include "audit.h"
 #include "context.h"
 #include "settings.h"
@@ -85,8 +86,8 @@ static TenantColumn FindTenantColumn(TupleDesc descriptor, const char* name) {
   return tenant;
 }
 
-// The tenant's id as a snapshot has it. Reads the index by keys itself, past policies: whoever changes the row need not see
-// tenants. A query for it would cost a statement on one row a tenth of all its time.
+// The tenant's id as a snapshot has it. Reads the index by keys itself, past policies: whoever changes the row need not
+// see tenants. A query for it would cost a statement on one row a tenth of all its time.
 static int64 LookUpTenantIn(const char* key, Snapshot snapshot) {
   const Oid schema = get_namespace_oid("opsadmin", false);
   Relation tenants = table_open(get_relname_relid("tenant", schema), AccessShareLock);
@@ -179,8 +180,7 @@ static bool ChangesTenant(AuditCall* call, TupleTableSlot* before, TupleTableSlo
   const Form_pg_attribute column = TupleDescAttr(call->shape->descriptor, tenant->column);
   const Datum old_value = slot_getattr(before, tenant->column + 1, &old_null);
   const Datum new_value = slot_getattr(after, tenant->column + 1, &new_null);
-  if (old_null == new_null &&
-      (old_null || datum_image_eq(old_value, new_value, column->attbyval, column->attlen)))
+  if (old_null == new_null && (old_null || datum_image_eq(old_value, new_value, column->attbyval, column->attlen)))
     return false;
   return RowTenant(tenant, before) != RowTenant(tenant, after);
 }
@@ -268,8 +268,8 @@ static void AuditUnpaired(AuditCall* call, Tuplestorestate* old_rows, Tuplestore
   control.entrysize = sizeof(UnpairedRows);
   control.hcxt = call->context;
   HTAB* waiting = hash_create("opsadmin rows without a pair", 1024, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-  call->expected =
-      EntriesOfUpdates(call, tuplestore_tuple_count(old_rows)) + EntriesOfUpdates(call, tuplestore_tuple_count(new_rows));
+  call->expected = EntriesOfUpdates(call, tuplestore_tuple_count(old_rows)) +
+                   EntriesOfUpdates(call, tuplestore_tuple_count(new_rows));
   while (tuplestore_gettupleslot(new_rows, true, false, after)) {
     if (bms_is_empty(call->shape->key_columns) || MemoryContextMemAllocated(call->context, true) > most_memory)
       AuditRow(call, 'I', after);
@@ -404,15 +404,16 @@ static void Audit(const TriggerData* data) {
   MemoryContextDelete(call.context);
 }
 
-// Tells whether an error is for the caller to see: a statement that is cancelled or has to be tried again, or a lock that
-// the caller's own lock_timeout gives up.
+// Tells whether an error is for the caller to see: a statement that is cancelled or has to be tried again, or a lock
+// that the caller's own lock_timeout gives up.
 static bool IsForCaller(int code) {
   return code == ERRCODE_QUERY_CANCELED || code == ERRCODE_T_R_SERIALIZATION_FAILURE ||
          code == ERRCODE_T_R_DEADLOCK_DETECTED || code == ERRCODE_LOCK_NOT_AVAILABLE;
 }
 
-// Does the same in a subtransaction of its own: an error takes back the entries alone and raises the alarm. Also an error
-// for the caller leaves only when that subtransaction has ended, since whoever catches it ends the one that is open.
+// Does the same in a subtransaction of its own: an error takes back the entries alone and raises the alarm. Also an
+// error for the caller leaves only when that subtransaction has ended, since whoever catches it ends the one that is
+// open.
 static void AuditOrWarn(const TriggerData* data) {
   MemoryContext caller = CurrentMemoryContext;
   ResourceOwner owner = CurrentResourceOwner;

@@ -1,5 +1,5 @@
-// The audit trigger's parts: row_json turns rows into jsonb and row_value their odder values, audit_log writes entries, audit_storage says
-// where to, audit drives them.
+// The audit trigger's parts: row_json turns rows into jsonb and row_value their odder values, audit_log writes entries,
+// audit_storage says where to, audit drives them.
 #pragma once
 
 #include "compat.h"

@@ -1,5 +1,5 @@
-// Makes a MERGE that moves rows between partitions fire the audit triggers for DELETE and INSERT. The executor keeps such
-// rows for these triggers, but fires those alone that the statement has actions for.
+// Makes a MERGE that moves rows between partitions fire the audit triggers for DELETE and INSERT. The executor keeps
+// such rows for these triggers, but fires those alone that the statement has actions for.
 #include "audit.h"
 
 extern "C" {
@@ -43,8 +43,7 @@ static void StartExecutor(QueryDesc* query, int flags) {
   if (query->operation == CMD_MERGE) AddMoves(query->planstate);
   // Changes within WITH.
   ListCell* cell;
-  foreach (cell, query->estate->es_auxmodifytables)
-    AddMoves(static_cast<PlanState*>(lfirst(cell)));
+  foreach (cell, query->estate->es_auxmodifytables) AddMoves(static_cast<PlanState*>(lfirst(cell)));
 }
 
 void InstallAuditHooks() {

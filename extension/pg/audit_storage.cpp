@@ -91,7 +91,8 @@ static int64 HighestIn(Relation partition) {
       const IndexScanDesc scan = index_beginscan(partition, index, snapshot, 0, 0);
       index_rescan(scan, nullptr, 0, nullptr, 0);
       bool is_null;
-      if (index_getnext_slot(scan, BackwardScanDirection, slot)) highest = DatumGetInt64(slot_getattr(slot, 1, &is_null));
+      if (index_getnext_slot(scan, BackwardScanDirection, slot))
+        highest = DatumGetInt64(slot_getattr(slot, 1, &is_null));
       index_endscan(scan);
       ExecDropSingleTupleTableSlot(slot);
       UnregisterSnapshot(snapshot);

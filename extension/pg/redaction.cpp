@@ -54,7 +54,8 @@ static bool HasSensitiveMember(Jsonb* document) {
   JsonbValue item;
   JsonbIteratorToken token;
   while ((token = JsonbIteratorNext(&iterator, &item, false)) != WJB_DONE)
-    if (token == WJB_KEY && LooksSensitive({item.val.string.val, static_cast<size_t>(item.val.string.len)})) return true;
+    if (token == WJB_KEY && LooksSensitive({item.val.string.val, static_cast<size_t>(item.val.string.len)}))
+      return true;
   return false;
 }
 

@@ -269,8 +269,8 @@ static void AppendOther(ObjectWriter* writer, const RowShape* shape, ShapeColumn
                        to_jsonb);
     MemoryContextSwitchTo(row);
   }
-  Jsonb* json = JsonbOfValue(to_jsonb, column->type, column->length, &column->traits, value,
-                             column->rule != ColumnRule::keep);
+  Jsonb* json =
+      JsonbOfValue(to_jsonb, column->type, column->length, &column->traits, value, column->rule != ColumnRule::keep);
   if (column->length == -1 && writer->out->len - writer->start + VARSIZE(json) > JENTRY_OFFLENMASK)
     json = MarkOfValue(value);
   AppendJsonb(writer, json);

@@ -139,7 +139,11 @@ ValueTraits TraitsOfType(Oid type) {
     AddTraitsOfMembers(&traits, type);
     return traits;
   }
-  // An enum has its labels, unless a cast of its own says otherwise; of other types nothing is known.
+  if (get_typtype(type) == TYPTYPE_ENUM) return traits;
+  const Oid subtype = get_range_subtype(type);
+  // In the text of a range times are not as JSON has them.
+  if (OidIsValid(subtype) && subtype != DATEOID && subtype != TIMESTAMPOID && subtype != TIMESTAMPTZOID)
+    return TraitsOfType(subtype);
   traits.settings = setting_all;
   return traits;
 }
