@@ -1,7 +1,7 @@
 -- How entries name rows, and whose they are: keys of any kind, rows that change their tenant, tenants that are not yet
 -- there, tables that nobody has protected.
 -- topic: audit
-SELECT plan(22);
+SELECT plan(23);
 \ir include/failure.psql
 SET client_min_messages = error;
 CREATE SCHEMA regress_shop;
@@ -45,6 +45,9 @@ SELECT is(entries('node'), '0 INSERT {"id": 5} -> {"id": 5, "name": "leaf", "ext
 SELECT is((SELECT row_key FROM opsadmin.audit_entry ORDER BY id DESC LIMIT 1), 5::bigint, 'with its number');
 INSERT INTO regress_shop.pair_child VALUES ('x', 1);
 SELECT is(entries('pair'), '0 INSERT {"a": "x", "b": 1} -> {"a": "x", "b": 1}', 'and of several columns');
+ALTER TABLE regress_shop.pair RENAME a TO first;
+INSERT INTO regress_shop.pair_child VALUES ('y', 1);
+SELECT is(entries('pair'), '0 INSERT {"b": 1, "first": "y"} -> {"b": 1, "first": "y"}', 'also when one is renamed');
 
 -- Rows of which a trigger keeps some out pair by what their keys are, not by what the log shows of them.
 CREATE TABLE regress_shop.moved (id int, at int, note text, PRIMARY KEY (id, at)) PARTITION BY LIST (at);
