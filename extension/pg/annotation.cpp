@@ -22,6 +22,15 @@ struct Annotation {
 
 static Annotation* annotation = nullptr;
 
+// Frees an annotation that others have replaced, and returns the one behind it.
+static Annotation* Forget(Annotation* replaced) {
+  Annotation* before = replaced->before;
+  pfree(replaced->action);
+  pfree(replaced->meta);
+  pfree(replaced);
+  return before;
+}
+
 static void AnnotationXactCallback(XactEvent event, void*) {
   if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE) annotation = nullptr;
 }
@@ -29,11 +38,11 @@ static void AnnotationXactCallback(XactEvent event, void*) {
 static void AnnotationSubXactCallback(SubXactEvent event, SubTransactionId id, SubTransactionId parent, void*) {
   if (annotation == nullptr || annotation->subxact != id) return;
   if (event == SUBXACT_EVENT_ABORT_SUB) {
-    annotation = annotation->before;
+    annotation = Forget(annotation);
   } else if (event == SUBXACT_EVENT_COMMIT_SUB) {
     annotation->subxact = parent;
     if (annotation->before != nullptr && annotation->before->subxact == parent)
-      annotation->before = annotation->before->before;
+      annotation->before = Forget(annotation->before);
   }
 }
 
@@ -93,8 +102,10 @@ OPSADMIN_FUNCTION(opsadmin_annotate) {
   said->meta = static_cast<Jsonb*>(palloc(VARSIZE(meta)));
   memcpy(said->meta, meta, VARSIZE(meta));
   said->before = annotation;
-  if (annotation != nullptr && annotation->subxact == said->subxact) said->before = annotation->before;
   MemoryContextSwitchTo(caller);
+  meta = static_cast<Jsonb*>(palloc(VARSIZE(said->meta)));
+  memcpy(meta, said->meta, VARSIZE(said->meta));
+  if (annotation != nullptr && annotation->subxact == said->subxact) said->before = Forget(annotation);
   annotation = said;
   PG_RETURN_JSONB_P(meta);
 }

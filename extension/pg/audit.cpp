@@ -1,7 +1,8 @@
 // The audit trigger: reads the transition tables of a statement, or one row, and writes one entry a changed row.
 // opsadmin_private.audit_tree() creates it; its arguments are the target's id, its tenant column (or ''), "key:column"
-// for the integer by which entries name rows, "child", "replicated", and rules "redact:column", "ignore:column" and
-// "keep:column". All state lives in the call: an error anywhere leaves nothing.
+// for the integer by which entries name rows, "root_key:column" for tables that inherit, "child", "replicated", and
+// rules "redact:column", "ignore:column" and "keep:column". All state lives in the call: an error anywhere leaves
+// nothing.
 #include "audit.h"
 #include "context.h"
 #include "settings.h"
@@ -19,9 +20,11 @@ extern "C" {
 #include "commands/trigger.h"
 #include "replication/logicalworker.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
@@ -44,6 +47,7 @@ struct KnownTenant {
 void InitializeAudit() {
   InitializeAuditLog();
   InitializeAnnotations();
+  InstallAuditHooks();
 }
 
 // Applies a rule of the table's own, such as "redact:column".
@@ -55,10 +59,8 @@ static void ApplyRule(RowShape* shape, const char* rule) {
   for (const auto& kind : kinds) {
     if (strncmp(rule, kind.prefix, strlen(kind.prefix)) != 0) continue;
     const char* column = rule + strlen(kind.prefix);
-    for (int i = 0; i < shape->descriptor->natts; i++) {
-      const Form_pg_attribute attribute = TupleDescAttr(shape->descriptor, i);
-      if (!attribute->attisdropped && strcmp(NameStr(attribute->attname), column) == 0) shape->rules[i] = kind.rule;
-    }
+    const int index = FindColumn(shape->descriptor, column);
+    if (index >= 0) shape->rules[index] = kind.rule;
     return;
   }
   elog(ERROR, "unknown audit rule \"%s\"", rule);
@@ -67,31 +69,26 @@ static void ApplyRule(RowShape* shape, const char* rule) {
 static TenantColumn FindTenantColumn(TupleDesc descriptor, const char* name) {
   TenantColumn tenant = {-1, {}, nullptr};
   if (name[0] == '\0') return tenant;
-  for (int i = 0; i < descriptor->natts; i++) {
-    const Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
-    if (attribute->attisdropped || strcmp(NameStr(attribute->attname), name) != 0) continue;
-    Oid output;
-    bool is_varlena;
-    HASHCTL control = {};
-    tenant.column = i;
-    getTypeOutputInfo(attribute->atttypid, &output, &is_varlena);
-    fmgr_info(output, &tenant.output);
-    control.keysize = NAMEDATALEN;
-    control.entrysize = sizeof(KnownTenant);
-    control.hcxt = CurrentMemoryContext;
-    tenant.known =
-        hash_create("opsadmin tenants of a statement", 32, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-    return tenant;
-  }
-  ereport(ERROR,
-          (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("the audited table has no tenant column \"%s\" any more", name),
-           errhint("Call opsadmin.audit() again for this table.")));
-  pg_unreachable();
+  tenant.column = FindColumn(descriptor, name);
+  if (tenant.column < 0)
+    ereport(ERROR,
+            (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("the audited table has no tenant column \"%s\" any more", name),
+             errhint("Call opsadmin.audit() again for this table.")));
+  Oid output;
+  bool is_varlena;
+  HASHCTL control = {};
+  getTypeOutputInfo(TupleDescAttr(descriptor, tenant.column)->atttypid, &output, &is_varlena);
+  fmgr_info(output, &tenant.output);
+  control.keysize = NAMEDATALEN;
+  control.entrysize = sizeof(KnownTenant);
+  control.hcxt = CurrentMemoryContext;
+  tenant.known = hash_create("opsadmin tenants of a statement", 32, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+  return tenant;
 }
 
-// Reads the index by keys itself, past policies: whoever changes the row need not see tenants. A query for it would
-// cost a statement on one row a tenth of all its time.
-static int64 LookUpTenant(const char* key) {
+// The tenant's id as a snapshot has it. Reads the index by keys itself, past policies: whoever changes the row need not
+// see tenants. A query for it would cost a statement on one row a tenth of all its time.
+static int64 LookUpTenantIn(const char* key, Snapshot snapshot) {
   const Oid schema = get_namespace_oid("opsadmin", false);
   Relation tenants = table_open(get_relname_relid("tenant", schema), AccessShareLock);
   Relation index = index_open(get_relname_relid("tenant_key_value", schema), AccessShareLock);
@@ -99,7 +96,7 @@ static int64 LookUpTenant(const char* key) {
   ScanKeyData condition;
   ScanKeyEntryInitialize(&condition, 0, 1, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[0], F_TEXTEQ,
                          CStringGetTextDatum(key));
-  const IndexScanDesc scan = index_beginscan(tenants, index, GetActiveSnapshot(), 1, 0);
+  const IndexScanDesc scan = index_beginscan(tenants, index, snapshot, 1, 0);
   index_rescan(scan, &condition, 1, nullptr, 0);
   int64 id = 0;
   if (index_getnext_slot(scan, ForwardScanDirection, slot)) {
@@ -110,6 +107,17 @@ static int64 LookUpTenant(const char* key) {
   ExecDropSingleTupleTableSlot(slot);
   index_close(index, NoLock);
   table_close(tenants, NoLock);
+  return id;
+}
+
+// The statement itself may have made the tenant, or another transaction since this one's snapshot.
+static int64 LookUpTenant(const char* key) {
+  int64 id = LookUpTenantIn(key, GetActiveSnapshot());
+  if (id != 0) return id;
+  CommandCounterIncrement();
+  Snapshot latest = RegisterSnapshot(GetLatestSnapshot());
+  id = LookUpTenantIn(key, latest);
+  UnregisterSnapshot(latest);
   return id;
 }
 
@@ -163,14 +171,39 @@ static void AuditRow(AuditCall* call, char op, TupleTableSlot* slot) {
   MemoryContextReset(call->row);
 }
 
+// Tells whether an update has given the row to another tenant.
+static bool ChangesTenant(AuditCall* call, TupleTableSlot* before, TupleTableSlot* after) {
+  TenantColumn* tenant = &call->tenant;
+  if (tenant->column < 0) return false;
+  bool old_null;
+  bool new_null;
+  const Form_pg_attribute column = TupleDescAttr(call->shape->descriptor, tenant->column);
+  const Datum old_value = slot_getattr(before, tenant->column + 1, &old_null);
+  const Datum new_value = slot_getattr(after, tenant->column + 1, &new_null);
+  if (old_null == new_null && (old_null || datum_image_eq(old_value, new_value, column->attbyval, column->attlen)))
+    return false;
+  return RowTenant(tenant, before) != RowTenant(tenant, after);
+}
+
+// A row that changes its tenant is gone for one and new for the other: neither sees the other's values.
 static void AuditChange(AuditCall* call, TupleTableSlot* before, TupleTableSlot* after) {
   Jsonb* old_values;
   Jsonb* new_values;
   MemoryContextSwitchTo(call->row);
+  if (ChangesTenant(call, before, after)) {
+    AuditRow(call, 'D', before);
+    AuditRow(call, 'I', after);
+    return;
+  }
   if (ChangedColumns(call->shape, before, after, &old_values, &new_values))
     WriteRow(call, 'U', before, old_values, new_values);
   MemoryContextSwitchTo(call->context);
   MemoryContextReset(call->row);
+}
+
+// How many entries so many updates can make.
+static int64 EntriesOfUpdates(const AuditCall* call, int64 updates) {
+  return call->tenant.column < 0 ? updates : 2 * updates;
 }
 
 // A slot that reads a transition table from its start, through a read pointer of its own.
@@ -189,49 +222,73 @@ static void AuditInsertOrDelete(AuditCall* call, Tuplestorestate* rows, char op)
 
 // A row that waits for its other half.
 struct UnpairedRow {
-  int64 number;  // its key
   MinimalTuple tuple;
+  UnpairedRow* next;  // of the same hash
 };
 
+struct UnpairedRows {
+  uint32 hash;  // of the key as it is in the row
+  UnpairedRow* first;
+};
+
+// Keeps a new row until its old one comes.
+static void AddUnpaired(AuditCall* call, HTAB* waiting, TupleTableSlot* slot) {
+  bool found;
+  const uint32 hash = ImageHashOfKey(call->shape, slot);
+  UnpairedRows* rows = static_cast<UnpairedRows*>(hash_search(waiting, &hash, HASH_ENTER, &found));
+  UnpairedRow* row = static_cast<UnpairedRow*>(palloc(sizeof(UnpairedRow)));
+  row->tuple = ExecCopySlotMinimalTuple(slot);
+  row->next = found ? rows->first : nullptr;
+  rows->first = row;
+}
+
+// Puts the new row with the key of the old one into the slot; false when there is none.
+static bool TakePair(AuditCall* call, HTAB* waiting, TupleTableSlot* before, TupleTableSlot* after) {
+  const uint32 hash = ImageHashOfKey(call->shape, before);
+  UnpairedRows* rows = static_cast<UnpairedRows*>(hash_search(waiting, &hash, HASH_FIND, nullptr));
+  if (rows == nullptr) return false;
+  for (UnpairedRow** link = &rows->first; *link != nullptr; link = &(*link)->next) {
+    ExecStoreMinimalTuple((*link)->tuple, after, false);
+    if (!HasSameKey(call->shape, before, after)) continue;
+    *link = (*link)->next;
+    return true;
+  }
+  return false;
+}
+
 // Old rows have no new ones when a trigger of the partition that they move to keeps them out: they are gone. Pairing
-// by order would then pair strangers, so rows pair by their keys; what is left over was deleted or is new.
+// by order would then pair strangers, so rows pair by their keys; what is left over was deleted or is new. New rows
+// that are more than memory should hold do not wait: they are new, and their old ones gone.
 static void AuditUnpaired(AuditCall* call, Tuplestorestate* old_rows, Tuplestorestate* new_rows) {
+  constexpr Size most_memory = 256 * 1024 * 1024;
   TupleTableSlot* before = BeginRead(old_rows, call->shape->descriptor);
   TupleTableSlot* after = BeginRead(new_rows, call->shape->descriptor);
   HASHCTL control = {};
-  control.keysize = sizeof(int64);
-  control.entrysize = sizeof(UnpairedRow);
+  control.keysize = sizeof(uint32);
+  control.entrysize = sizeof(UnpairedRows);
   control.hcxt = call->context;
   HTAB* waiting = hash_create("opsadmin rows without a pair", 1024, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-  call->expected = tuplestore_tuple_count(old_rows) + tuplestore_tuple_count(new_rows);
+  call->expected = EntriesOfUpdates(call, tuplestore_tuple_count(old_rows)) +
+                   EntriesOfUpdates(call, tuplestore_tuple_count(new_rows));
   while (tuplestore_gettupleslot(new_rows, true, false, after)) {
-    bool found = true;
-    UnpairedRow* row = nullptr;
-    const RowKey key = KeyOfRow(call->shape, after);
-    if (key.has_number) row = static_cast<UnpairedRow*>(hash_search(waiting, &key.number, HASH_ENTER, &found));
-    if (found)
+    if (bms_is_empty(call->shape->key_columns) || MemoryContextMemAllocated(call->context, true) > most_memory)
       AuditRow(call, 'I', after);
     else
-      row->tuple = ExecCopySlotMinimalTuple(after);
+      AddUnpaired(call, waiting, after);
   }
   while (tuplestore_gettupleslot(old_rows, true, false, before)) {
-    bool found = false;
-    const RowKey key = KeyOfRow(call->shape, before);
-    if (key.has_number) {
-      const UnpairedRow* row = static_cast<UnpairedRow*>(hash_search(waiting, &key.number, HASH_REMOVE, &found));
-      // A removed element stays as it was until the next one is entered, and none is.
-      if (found) {
-        ExecStoreMinimalTuple(row->tuple, after, false);
-        AuditChange(call, before, after);
-      }
-    }
-    if (!found) AuditRow(call, 'D', before);
+    if (!bms_is_empty(call->shape->key_columns) && TakePair(call, waiting, before, after))
+      AuditChange(call, before, after);
+    else
+      AuditRow(call, 'D', before);
   }
   HASH_SEQ_STATUS scan;
   hash_seq_init(&scan, waiting);
-  while (const UnpairedRow* row = static_cast<UnpairedRow*>(hash_seq_search(&scan))) {
-    ExecStoreMinimalTuple(row->tuple, after, false);
-    AuditRow(call, 'I', after);
+  while (const UnpairedRows* rows = static_cast<UnpairedRows*>(hash_seq_search(&scan))) {
+    for (const UnpairedRow* row = rows->first; row != nullptr; row = row->next) {
+      ExecStoreMinimalTuple(row->tuple, after, false);
+      AuditRow(call, 'I', after);
+    }
   }
   ExecDropSingleTupleTableSlot(after);
   ExecDropSingleTupleTableSlot(before);
@@ -245,7 +302,7 @@ static void AuditUpdate(AuditCall* call, Tuplestorestate* old_rows, Tuplestorest
   // The executor stores both rows of an update together, so that they pair by their order.
   TupleTableSlot* before = BeginRead(old_rows, call->shape->descriptor);
   TupleTableSlot* after = BeginRead(new_rows, call->shape->descriptor);
-  call->expected = tuplestore_tuple_count(old_rows);
+  call->expected = EntriesOfUpdates(call, tuplestore_tuple_count(old_rows));
   while (tuplestore_gettupleslot(old_rows, true, false, before) &&
          tuplestore_gettupleslot(new_rows, true, false, after))
     AuditChange(call, before, after);
@@ -284,17 +341,22 @@ static void ReadArguments(AuditCall* call) {
   call->shape = MakeRowShape(call->data->tg_relation);
   call->tenant = FindTenantColumn(call->shape->descriptor, trigger->tgargs[1]);
   RedactSensitiveColumns(call->shape);
+  const bool has_key = !bms_is_empty(call->shape->key_columns);
   for (int i = 2; i < trigger->tgnargs; i++) {
     const char* argument = trigger->tgargs[i];
-    if (strncmp(argument, "key:", 4) == 0)
+    if (strncmp(argument, "key:", 4) == 0) {
       number_key = argument + 4;
-    else if (strcmp(argument, "child") == 0)
+    } else if (strncmp(argument, "root_key:", 9) == 0) {
+      if (!has_key) AddKeyColumn(call->shape, argument + 9);
+    } else if (strcmp(argument, "child") == 0) {
       call->is_child = true;
-    else if (strcmp(argument, "replicated") == 0)
+    } else if (strcmp(argument, "replicated") == 0) {
       call->is_replicated = true;
-    else
+    } else {
       ApplyRule(call->shape, argument);
+    }
   }
+  RedactGeneratedColumns(call->shape);
   FinishRowShape(call->shape, number_key);
 }
 
@@ -314,7 +376,7 @@ static void AuditStatement(AuditCall* call) {
 static void AuditOneRow(AuditCall* call) {
   const TriggerData* data = call->data;
   if (call->is_replicated && !IsLogicalWorker()) return;
-  call->expected = 1;
+  call->expected = EntriesOfUpdates(call, 1);
   if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
     AuditChange(call, data->tg_trigslot, data->tg_newslot);
   else
@@ -329,6 +391,7 @@ static void Audit(const TriggerData* data) {
   call.row = AllocSetContextCreate(call.context, "opsadmin audit row", ALLOCSET_DEFAULT_SIZES);
   MemoryContextSwitchTo(call.context);
   ReadArguments(&call);
+  const int settings = FixSettings(call.shape->settings);
   if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
     AuditTruncate(&call);
   else if (TRIGGER_FIRED_FOR_STATEMENT(data->tg_event))
@@ -336,12 +399,21 @@ static void Audit(const TriggerData* data) {
   else
     AuditOneRow(&call);
   if (call.writer != nullptr) CloseAuditWriter(call.writer);
+  RestoreSettings(settings);
   MemoryContextSwitchTo(caller);
   MemoryContextDelete(call.context);
 }
 
-// Does the same in a subtransaction of its own: an error takes back the entries alone and raises the alarm. A cancelled
-// statement is cancelled all the same.
+// Tells whether an error is for the caller to see: a statement that is cancelled or has to be tried again, or a lock
+// that the caller's own lock_timeout gives up.
+static bool IsForCaller(int code) {
+  return code == ERRCODE_QUERY_CANCELED || code == ERRCODE_T_R_SERIALIZATION_FAILURE ||
+         code == ERRCODE_T_R_DEADLOCK_DETECTED || code == ERRCODE_LOCK_NOT_AVAILABLE;
+}
+
+// Does the same in a subtransaction of its own: an error takes back the entries alone and raises the alarm. Also an
+// error for the caller leaves only when that subtransaction has ended, since whoever catches it ends the one that is
+// open.
 static void AuditOrWarn(const TriggerData* data) {
   MemoryContext caller = CurrentMemoryContext;
   ResourceOwner owner = CurrentResourceOwner;
@@ -356,10 +428,11 @@ static void AuditOrWarn(const TriggerData* data) {
   {
     MemoryContextSwitchTo(caller);
     ErrorData* error = CopyErrorData();
-    if (error->sqlerrcode == ERRCODE_QUERY_CANCELED) PG_RE_THROW();
     FlushErrorState();
     RollbackAndReleaseCurrentSubTransaction();
     MemoryContextSwitchTo(caller);
+    CurrentResourceOwner = owner;
+    if (IsForCaller(error->sqlerrcode)) ReThrowError(error);
     NoteAuditFailure(pg_strtoint32(data->tg_trigger->tgargs[0]), error->message);
     ereport(LOG, (errmsg("a change of \"%s\" is not in the audit log: %s", RelationGetRelationName(data->tg_relation),
                          error->message)));

@@ -1,5 +1,5 @@
-// The audit trigger's parts: row_json turns rows into jsonb, audit_log writes entries, audit_storage says
-// where to, audit drives them.
+// The audit trigger's parts: row_json turns rows into jsonb and row_value their odder values, audit_log writes entries,
+// audit_storage says where to, audit drives them.
 #pragma once
 
 #include "compat.h"
@@ -15,9 +15,14 @@ namespace opsadmin {
 
 void InitializeAudit();
 
+// ---- audit_merge.cpp ----
+
+void InstallAuditHooks();
+
 // ---- row_json.cpp: columns of a row as jsonb ----
 
-enum class ColumnRule : uint8 { keep, redact, ignore };
+// plain: no rule; the names of members within the value are judged.
+enum class ColumnRule : uint8 { plain, keep, redact, ignore };
 
 struct ShapeColumn;
 
@@ -27,6 +32,7 @@ struct RowShape {
   ColumnRule* rules;       // by attribute index
   MemoryContext context;   // where it lives: longer than a row
   Bitmapset* key_columns;  // attribute numbers of the primary key as in pull_varattnos(), NULL without one
+  int settings;            // which settings the values' text depends on
   int number_key;          // attribute index of a key that is one integer, -1: it is something else
   ShapeColumn* columns;    // those that were not dropped, in the order of jsonb
   int count;
@@ -44,15 +50,52 @@ struct RowKey {
 
 // The caller sets rules in between; number_key is the name of the integer that the registry has as the key.
 RowShape* MakeRowShape(Relation relation);
+// The attribute index of a column, -1: there is none.
+int FindColumn(TupleDesc descriptor, const char* name);
+// Adds a column to the key of a table that has none of its own.
+void AddKeyColumn(RowShape* shape, const char* name);
 void FinishRowShape(RowShape* shape, const char* number_key);
 int64 HashOfKey(Jsonb* key);
 // These give pointers into the shape's buffers, which hold until the next call.
 RowKey KeyOfRow(RowShape* shape, TupleTableSlot* slot);
+// Of the key's values as they are, not as the log shows them; equal keys have equal hashes.
+uint32 ImageHashOfKey(const RowShape* shape, TupleTableSlot* slot);
+bool HasSameKey(const RowShape* shape, TupleTableSlot* one, TupleTableSlot* other);
 // All columns but the ignored ones.
 Jsonb* WholeRow(RowShape* shape, TupleTableSlot* slot);
 // The columns that differ, old and new; false when none does.
 bool ChangedColumns(RowShape* shape, TupleTableSlot* before, TupleTableSlot* after, Jsonb** old_values,
                     Jsonb** new_values);
+
+// ---- row_value.cpp: values that are not as simple ----
+
+// Settings of a session that the text of a value may depend on.
+inline constexpr int setting_time_zone = 1;
+inline constexpr int setting_date_style = 2;
+inline constexpr int setting_interval_style = 4;
+inline constexpr int setting_float_digits = 8;
+inline constexpr int setting_bytea_output = 16;
+inline constexpr int setting_money = 32;
+inline constexpr int setting_xml_binary = 64;
+inline constexpr int setting_all = 127;
+
+struct ValueTraits {
+  int settings;
+  bool has_json;              // the type is json or has it in it
+  bool has_sensitive_member;  // by the names in a composite type
+};
+
+ValueTraits TraitsOfType(Oid type);
+// Gives the settings the values that they have for the log, until RestoreSettings() or the end of the subtransaction.
+// Returns the level to restore, 0 when all had them.
+int FixSettings(int settings);
+void RestoreSettings(int level);
+// Tells whether a varlena value has no place in an object of which so much is written.
+bool IsTooLarge(Datum value, Size written);
+// What stands for a value that is too large: its length and hash.
+Jsonb* MarkOfValue(Datum value);
+// The value as to_jsonb() has it, or the nearest to it that jsonb can hold. length is the type's.
+Jsonb* JsonbOfValue(FmgrInfo* to_jsonb, Oid type, int length, const ValueTraits* traits, Datum value, bool redacts);
 
 // ---- audit_storage.cpp: ids, and the partition that an id belongs to ----
 
@@ -69,6 +112,10 @@ inline constexpr char redacted_text[] = "[redacted]";
 
 // Redacts the columns whose names look sensitive; rules of the table's own come after it.
 void RedactSensitiveColumns(RowShape* shape);
+// Redacts what is generated from redacted columns, unless a rule of its own says otherwise.
+void RedactGeneratedColumns(RowShape* shape);
+// The document with "[redacted]" in the place of the members whose names look sensitive, itself when there are none.
+Jsonb* RedactMembers(Jsonb* document);
 
 // ---- annotation.cpp: what a transaction says of itself ----
 

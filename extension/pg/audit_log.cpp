@@ -20,6 +20,7 @@ extern "C" {
 #include "utils/inet.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 }
@@ -58,6 +59,17 @@ enum EntryColumn {
   entry_before,
   entry_after,
   entry_columns
+};
+
+// Columns of opsadmin.audit_failure.
+enum FailureColumn {
+  failure_created_at,
+  failure_target_id,
+  failure_message,
+  failure_actor_id,
+  failure_tenant_id,
+  failure_db_user,
+  failure_columns
 };
 
 // An index of such a table. Those that opsadmin makes are on plain columns, at most with "column IS NOT NULL" or, of a
@@ -291,6 +303,13 @@ static void SetClientAddress(Inserter* inserter) {
   if (!fcinfo->isnull) SetColumn(inserter, header_ip, address);
 }
 
+// The role that had connected, by its number when it was dropped since.
+static const char* SessionUserName() {
+  const Oid role = GetSessionUserId();
+  const char* name = GetUserNameFromId(role, true);
+  return name != nullptr ? name : psprintf("%u", role);
+}
+
 // Writes a header: who, from the context or else from the session, and what the stamp says.
 static void WriteHeader(int64 id, Stamp stamp) {
   const Context* context = BoundContext();
@@ -300,7 +319,7 @@ static void WriteHeader(int64 id, Stamp stamp) {
   SetColumn(&headers, header_tenant_id,
             Int64GetDatum(context != nullptr && context->has_tenant ? context->tenant_id : 0));
   SetColumn(&headers, header_created_at, TimestampTzGetDatum(GetCurrentTimestamp()));
-  SetText(&headers, header_db_user, GetUserNameFromId(GetSessionUserId(), false));
+  SetText(&headers, header_db_user, SessionUserName());
   SetText(&headers, header_application, application_name);
   SetColumn(&headers, header_xact, FullTransactionIdGetDatum(GetTopFullTransactionId()));
   SetText(&headers, header_action, stamp.action);
@@ -359,13 +378,40 @@ void CloseAuditWriter(AuditWriter* writer) {
   CloseInserter(&writer->entries);
 }
 
+// Tells whether a table has as many failures as are kept of one.
+static bool HasManyFailures(Relation failures, int32 target_id) {
+  constexpr int most = 1000;  // health() knows it, too
+  int found = 0;
+  Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+  TupleTableSlot* slot = table_slot_create(failures, nullptr);
+  TableScanDesc scan = table_beginscan(failures, snapshot, 0, nullptr);
+  while (found < most && table_scan_getnextslot(scan, ForwardScanDirection, slot)) {
+    bool is_null;
+    if (DatumGetInt32(slot_getattr(slot, failure_target_id + 1, &is_null)) == target_id) found++;
+  }
+  table_endscan(scan);
+  ExecDropSingleTupleTableSlot(slot);
+  UnregisterSnapshot(snapshot);
+  return found == most;
+}
+
 void NoteAuditFailure(int32 target_id, const char* message) {
   Relation failures =
       table_open(get_relname_relid("audit_failure", get_namespace_oid("opsadmin", false)), RowExclusiveLock);
-  Datum values[] = {TimestampTzGetDatum(GetCurrentTimestamp()), Int32GetDatum(target_id), CStringGetTextDatum(message)};
-  bool is_null[lengthof(values)] = {};
-  HeapTuple tuple = heap_form_tuple(RelationGetDescr(failures), values, is_null);
-  simple_heap_insert(failures, tuple);
+  CommandCounterIncrement();
+  if (!HasManyFailures(failures, target_id)) {
+    const Context* context = BoundContext();
+    Datum values[failure_columns] = {};
+    bool is_null[failure_columns] = {};
+    values[failure_created_at] = TimestampTzGetDatum(GetCurrentTimestamp());
+    values[failure_target_id] = Int32GetDatum(target_id);
+    values[failure_message] = CStringGetTextDatum(message);
+    is_null[failure_actor_id] = context == nullptr || context->actor_id == 0;
+    if (!is_null[failure_actor_id]) values[failure_actor_id] = Int64GetDatum(context->actor_id);
+    values[failure_tenant_id] = Int64GetDatum(context != nullptr && context->has_tenant ? context->tenant_id : 0);
+    values[failure_db_user] = CStringGetTextDatum(SessionUserName());
+    simple_heap_insert(failures, heap_form_tuple(RelationGetDescr(failures), values, is_null));
+  }
   table_close(failures, NoLock);
 }
 

@@ -1,10 +1,12 @@
 // Turns the columns of a row into jsonb, with the value's own type: numbers stay numbers, times are
-// ISO 8601, what JSON lacks (NaN, infinity) is text, exactly as PostgreSQL's to_jsonb() does it.
+// ISO 8601 and UTC, what JSON lacks (NaN, infinity) is text, as PostgreSQL's to_jsonb() does it without a session's
+// settings.
 // It writes the binary form itself, since building it through JsonbValue costs more than all else.
 #include "audit.h"
 
 extern "C" {
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "lib/stringinfo.h"
 #include "nodes/makefuncs.h"
 #include "utils/builtins.h"
@@ -14,6 +16,7 @@ extern "C" {
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
 #include "utils/relcache.h"
+#include "utils/syscache.h"
 }
 
 namespace opsadmin {
@@ -36,6 +39,7 @@ struct ShapeColumn {
   int name_length;
   FmgrInfo to_jsonb;  // for types without a short cut
   KnownTime* times;   // for dates and timestamps
+  ValueTraits traits;
 };
 
 // jsonb keeps the keys of an object in the order of their lengths, then of their bytes.
@@ -46,14 +50,69 @@ static int CompareNames(const void* a, const void* b) {
   return memcmp(left->name, right->name, left->name_length);
 }
 
+// The columns of the primary key. The relation's cache knows none that is deferrable.
+static Bitmapset* KeyColumns(Relation relation) {
+  Bitmapset* columns = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_PRIMARY_KEY);
+  ListCell* cell;
+  if (columns != nullptr || !relation->rd_rel->relhasindex) return columns;
+  foreach (cell, RelationGetIndexList(relation)) {
+    HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
+    if (!HeapTupleIsValid(tuple)) continue;
+    const Form_pg_index index = reinterpret_cast<Form_pg_index>(GETSTRUCT(tuple));
+    for (int i = 0; index->indisprimary && i < index->indnkeyatts; i++)
+      columns = bms_add_member(columns, index->indkey.values[i] - FirstLowInvalidHeapAttributeNumber);
+    ReleaseSysCache(tuple);
+  }
+  return columns;
+}
+
 RowShape* MakeRowShape(Relation relation) {
   RowShape* shape = static_cast<RowShape*>(palloc0(sizeof(RowShape)));
   shape->descriptor = RelationGetDescr(relation);
   shape->context = CurrentMemoryContext;
   const int columns = shape->descriptor->natts;
   shape->rules = static_cast<ColumnRule*>(palloc0(sizeof(ColumnRule) * columns));
-  shape->key_columns = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_PRIMARY_KEY);
+  shape->key_columns = KeyColumns(relation);
   return shape;
+}
+
+int FindColumn(TupleDesc descriptor, const char* name) {
+  for (int i = 0; i < descriptor->natts; i++) {
+    const Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
+    if (!attribute->attisdropped && strcmp(NameStr(attribute->attname), name) == 0) return i;
+  }
+  return -1;
+}
+
+void AddKeyColumn(RowShape* shape, const char* name) {
+  const int index = FindColumn(shape->descriptor, name);
+  if (index >= 0)
+    shape->key_columns = bms_add_member(shape->key_columns, index + 1 - FirstLowInvalidHeapAttributeNumber);
+}
+
+static bool HasShortCut(Oid type) {
+  switch (type) {
+    case BOOLOID:
+    case INT2OID:
+    case INT4OID:
+    case INT8OID:
+    case TEXTOID:
+    case VARCHAROID:
+    case BPCHAROID:
+    case DATEOID:
+    case TIMESTAMPOID:
+    case TIMESTAMPTZOID:
+    case NUMERICOID:
+    case JSONBOID:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Tells whether a key must not show a column's values.
+static bool IsHidden(ColumnRule rule) {
+  return rule == ColumnRule::redact || rule == ColumnRule::ignore;
 }
 
 void FinishRowShape(RowShape* shape, const char* number_key) {
@@ -71,6 +130,9 @@ void FinishRowShape(RowShape* shape, const char* number_key) {
     column->rule = shape->rules[i];
     column->name = NameStr(attribute->attname);
     column->name_length = strlen(column->name);
+    if (column->rule == ColumnRule::redact || HasShortCut(column->type)) continue;
+    column->traits = TraitsOfType(column->type);
+    shape->settings |= column->traits.settings;
   }
   qsort(shape->columns, shape->count, sizeof(ShapeColumn), CompareNames);
   shape->number_key = -1;
@@ -78,7 +140,7 @@ void FinishRowShape(RowShape* shape, const char* number_key) {
     const int index = bms_singleton_member(shape->key_columns) + FirstLowInvalidHeapAttributeNumber - 1;
     const Form_pg_attribute key = TupleDescAttr(shape->descriptor, index);
     if ((key->atttypid == INT8OID || key->atttypid == INT4OID || key->atttypid == INT2OID) &&
-        shape->rules[index] != ColumnRule::redact && strcmp(NameStr(key->attname), number_key) == 0)
+        !IsHidden(shape->rules[index]) && strcmp(NameStr(key->attname), number_key) == 0)
       shape->number_key = index;
   }
 }
@@ -170,27 +232,15 @@ static void AppendTime(ObjectWriter* writer, const RowShape* shape, ShapeColumn*
     column->times = static_cast<KnownTime*>(MemoryContextAllocZero(shape->context, sizeof(KnownTime)));
   KnownTime* known = column->times;
   if (known->length == 0 || known->value != value) {
-    JsonEncodeDateTime(known->text, value, column->type, nullptr);
+    const int utc = 0;
+    JsonEncodeDateTime(known->text, value, column->type, &utc);
     known->value = value;
     known->length = strlen(known->text);
   }
   AppendString(writer, known->text, known->length);
 }
 
-// Any other type as to_jsonb() has it.
-static void AppendOther(ObjectWriter* writer, const RowShape* shape, ShapeColumn* column, Datum value) {
-  FmgrInfo* to_jsonb = &column->to_jsonb;
-  if (to_jsonb->fn_oid == InvalidOid) {
-    MemoryContext row = MemoryContextSwitchTo(shape->context);
-    fmgr_info(F_TO_JSONB, to_jsonb);
-    // to_jsonb() learns the type of its argument from the call expression.
-    fmgr_info_set_expr(reinterpret_cast<Node*>(makeFuncExpr(F_TO_JSONB, JSONBOID,
-                                                            list_make1(makeNullConst(column->type, -1, InvalidOid)),
-                                                            InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL)),
-                       to_jsonb);
-    MemoryContextSwitchTo(row);
-  }
-  Jsonb* json = DatumGetJsonbP(FunctionCall1(to_jsonb, value));
+static void AppendJsonb(ObjectWriter* writer, Jsonb* json) {
   const int begin = writer->out->len;
   if (!JB_ROOT_IS_SCALAR(json)) {
     AlignToInt(writer->out);
@@ -206,13 +256,38 @@ static void AppendOther(ObjectWriter* writer, const RowShape* shape, ShapeColumn
   EndItem(writer, type, begin);
 }
 
+// Any other type as to_jsonb() has it.
+static void AppendOther(ObjectWriter* writer, const RowShape* shape, ShapeColumn* column, Datum value) {
+  FmgrInfo* to_jsonb = &column->to_jsonb;
+  if (to_jsonb->fn_oid == InvalidOid && column->type != JSONBOID) {
+    MemoryContext row = MemoryContextSwitchTo(shape->context);
+    fmgr_info(F_TO_JSONB, to_jsonb);
+    // to_jsonb() learns the type of its argument from the call expression.
+    fmgr_info_set_expr(reinterpret_cast<Node*>(makeFuncExpr(F_TO_JSONB, JSONBOID,
+                                                            list_make1(makeNullConst(column->type, -1, InvalidOid)),
+                                                            InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL)),
+                       to_jsonb);
+    MemoryContextSwitchTo(row);
+  }
+  Jsonb* json =
+      JsonbOfValue(to_jsonb, column->type, column->length, &column->traits, value, column->rule != ColumnRule::keep);
+  if (column->length == -1 && writer->out->len - writer->start + VARSIZE(json) > JENTRY_OFFLENMASK)
+    json = MarkOfValue(value);
+  AppendJsonb(writer, json);
+}
+
 static void AppendValue(ObjectWriter* writer, const RowShape* shape, ShapeColumn* column, Datum value, bool is_null) {
   if (is_null) {
     EndItem(writer, JENTRY_ISNULL, writer->out->len);
     return;
   }
-  if (column->rule == ColumnRule::redact) {
+  // Of what is ignored only keys have the place.
+  if (IsHidden(column->rule)) {
     AppendString(writer, redacted_text, sizeof redacted_text - 1);
+    return;
+  }
+  if (column->length == -1 && IsTooLarge(value, writer->out->len - writer->start)) {
+    AppendJsonb(writer, MarkOfValue(value));
     return;
   }
   switch (column->type) {
@@ -317,6 +392,33 @@ Jsonb* WholeRow(RowShape* shape, TupleTableSlot* slot) {
   for (int i = 0; i < shape->count; i++)
     if (shape->columns[i].rule != ColumnRule::ignore) shape->chosen[chosen++] = i;
   return WriteObject(shape, chosen, slot, &shape->buffers[1]);
+}
+
+uint32 ImageHashOfKey(const RowShape* shape, TupleTableSlot* slot) {
+  uint32 hash = 0;
+  for (int member = -1; (member = bms_next_member(shape->key_columns, member)) >= 0;) {
+    bool is_null;
+    const int number = member + FirstLowInvalidHeapAttributeNumber;
+    const Form_pg_attribute attribute = TupleDescAttr(shape->descriptor, number - 1);
+    const Datum value = slot_getattr(slot, number, &is_null);
+    hash = hash_combine(hash, is_null ? 0 : datum_image_hash(value, attribute->attbyval, attribute->attlen));
+  }
+  return hash;
+}
+
+bool HasSameKey(const RowShape* shape, TupleTableSlot* one, TupleTableSlot* other) {
+  for (int member = -1; (member = bms_next_member(shape->key_columns, member)) >= 0;) {
+    bool is_null;
+    bool other_is_null;
+    const int number = member + FirstLowInvalidHeapAttributeNumber;
+    const Form_pg_attribute attribute = TupleDescAttr(shape->descriptor, number - 1);
+    const Datum value = slot_getattr(one, number, &is_null);
+    const Datum other_value = slot_getattr(other, number, &other_is_null);
+    if (is_null != other_is_null ||
+        (!is_null && !datum_image_eq(value, other_value, attribute->attbyval, attribute->attlen)))
+      return false;
+  }
+  return true;
 }
 
 // Tells whether two values of a column are the same, byte for byte. A value that is stored out of line and was

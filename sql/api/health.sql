@@ -39,7 +39,7 @@ BEGIN
           UNION ALL SELECT * FROM opsadmin_private.rule_predefined_role()) AS f;
   RETURN QUERY SELECT f.level, 'isolation', f.object, f.problem, f.remedy FROM opsadmin_private.rule_missing_tenant_column() AS f;
   RETURN QUERY
-    SELECT 'warning', 'audit', t.name, format('table "%s" has no column "%s" any more, which audit() was told of', t.name, c.column_name),
+    SELECT CASE WHEN c.column_name = ANY (d.redact) THEN 'error' ELSE 'warning' END, 'audit', t.name, format('table "%s" has no column "%s" any more, which audit() was told of', t.name, c.column_name),
            format('SELECT opsadmin.audit(%L, redact => ''{…}'', ignore => ''{…}'', keep => ''{…}''); -- with the columns that there are now', opsadmin_private.qualified_name(t.relation))
     FROM opsadmin.audited_table d JOIN opsadmin.target t ON t.id = d.target_id CROSS JOIN LATERAL unnest(d.redact || d.ignore || d.keep) AS c(column_name)
     WHERE NOT EXISTS (SELECT FROM opsadmin_private.tree_members(t.relation) AS m JOIN pg_attribute a ON a.attrelid = m WHERE a.attname = c.column_name AND NOT a.attisdropped);

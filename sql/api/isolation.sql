@@ -168,6 +168,7 @@ BEGIN
   INSERT INTO opsadmin.protected_table (target_id, tenant_column, tenant_type, had_default, had_row_security, had_force, trusted_roles, excluded_roles)
   VALUES (opsadmin_private.ensure_target(target), tenant_column, opsadmin_private.tenant_column_type(target, tenant_column), had_default, had_row_security, had_force,
           trusted_roles, excluded_roles);
+  PERFORM opsadmin_private.renew_audit(target);
 END
 $$;
 COMMENT ON FUNCTION opsadmin_private.register_protection IS 'Notes in the registry that a table is protected';
@@ -303,6 +304,7 @@ BEGIN
   -- itself by its parent, the children of a child that stays protected by that child.
   PERFORM opsadmin.protect_children(other.root)
   FROM (SELECT DISTINCT opsadmin_private.protected_root(m) AS root FROM opsadmin_private.tree_members(target) AS m) AS other WHERE other.root IS NOT NULL;
+  PERFORM opsadmin_private.renew_audit(target);
 END
 $$;
 COMMENT ON FUNCTION opsadmin.unprotect IS 'Takes the protection of a table and its children away and restores what was there';

@@ -180,7 +180,7 @@ BEGIN
     RETURN NEXT ('error', 'audit', 'audit_entry_overflow', 'audit entries found no partition: reading them takes longer and longer', 'SELECT opsadmin.run_maintenance();')::opsadmin.finding;
   END IF;
   RETURN QUERY
-    SELECT 'error', 'audit', t.name, format('%s statements since %s changed the table without audit entries, the last one because of: %s', count(*), date_trunc('second', min(f.created_at)),
+    SELECT 'error', 'audit', t.name, format('%s statements since %s changed the table without audit entries, the last one because of: %s', count(*) || CASE WHEN count(*) >= 1000 THEN ' or more' ELSE '' END, date_trunc('second', min(f.created_at)),
                                             (array_agg(f.message ORDER BY f.created_at DESC))[1]),
            format('DELETE FROM opsadmin.audit_failure WHERE target_id = %s; -- when the cause is gone and what is missing is known', t.id)
     FROM opsadmin.audit_failure f JOIN opsadmin.target t ON t.id = f.target_id GROUP BY t.id;
@@ -229,8 +229,7 @@ DECLARE
   existing name[];
   by_row boolean := opsadmin_private.is_inherited(root);
 BEGIN
-  SELECT d.*, t.key_column, coalesce(opsadmin_private.tenant_column_of(root),
-           (SELECT a.attname FROM pg_attribute a WHERE a.attrelid = root AND a.attname = 'tenant_id' AND NOT a.attisdropped), '') AS tenant_column
+  SELECT d.*, t.key_column, coalesce(opsadmin_private.tenant_column_of(root), '') AS tenant_column
   INTO settings FROM opsadmin.audited_table d JOIN opsadmin.target t ON t.id = d.target_id WHERE t.relation = root;
   FOR member IN SELECT c.oid::regclass AS relation, c.relispartition, c.oid <> root AS is_child FROM opsadmin_private.tree_members(root) AS m JOIN pg_class c ON c.oid = m LOOP
     table_name := opsadmin_private.qualified_name(member.relation);
@@ -240,6 +239,9 @@ BEGIN
       WHEN settings.replicated AND NOT member.relispartition THEN '{opsadmin_audit_delete,opsadmin_audit_insert,opsadmin_audit_row,opsadmin_audit_truncate,opsadmin_audit_update}'
       ELSE '{opsadmin_audit_delete,opsadmin_audit_insert,opsadmin_audit_truncate,opsadmin_audit_update}' END;
     SELECT concat_ws(', ', quote_literal(settings.target_id), quote_literal(settings.tenant_column), quote_literal('key:' || settings.key_column),
+      -- A table that inherits has no key unless it is given one.
+      (SELECT string_agg(quote_literal('root_key:' || a.attname), ', ') FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+       WHERE i.indrelid = root AND i.indisprimary AND by_row AND member.is_child),
       CASE WHEN member.is_child THEN quote_literal('child') END, CASE WHEN settings.replicated AND NOT by_row THEN quote_literal('replicated') END,
       (SELECT string_agg(quote_literal('redact:' || c), ', ') FROM unnest(settings.redact) AS c),
       (SELECT string_agg(quote_literal('ignore:' || c), ', ') FROM unnest(settings.ignore) AS c),
@@ -267,6 +269,14 @@ END
 $$;
 COMMENT ON FUNCTION opsadmin_private.audit_tree IS 'Puts the triggers on all tables of an audited tree';
 REVOKE ALL ON FUNCTION opsadmin_private.audit_tree FROM PUBLIC;
+
+-- Gives the triggers of an audited tree the tenant column that the root's protection has now.
+CREATE OR REPLACE FUNCTION opsadmin_private.renew_audit(root regclass) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT opsadmin_private.audit_tree(t.relation) FROM opsadmin.target t JOIN opsadmin.audited_table d ON d.target_id = t.id WHERE t.relation = root
+$$;
+COMMENT ON FUNCTION opsadmin_private.renew_audit IS 'Gives the triggers of an audited tree the tenant column that the table has now';
+REVOKE ALL ON FUNCTION opsadmin_private.renew_audit FROM PUBLIC;
 
 -- Audits the children that this command has given to audited tables; called by the guard at its end.
 CREATE OR REPLACE FUNCTION opsadmin_private.audit_new_children() RETURNS void

@@ -26,9 +26,11 @@ REVOKE ALL ON FUNCTION opsadmin_private.audit_moment FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin_private.audit_moment TO opsadmin_internal, opsadmin_partner;
 
 -- The key of a row as entries have it, from an object of the key's columns or, where the key is one column, its value;
--- texts become what the columns are. Of a table that was dropped only the object as it was logged is a key. OA422 otherwise.
+-- texts become what the columns are, under the
+-- settings that the log is written under. Of a table that was dropped only the object as it was logged is a key. OA422 otherwise.
 CREATE OR REPLACE FUNCTION opsadmin_private.audit_key(target regclass, key jsonb, pointer text) RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC' SET datestyle = 'ISO, MDY' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_monetary = 'C' AS $$
 DECLARE
   keys record;
   typed jsonb := '{}';

@@ -24,6 +24,9 @@ BEGIN
           keep = opsadmin_private.renamed_columns(found_tree.relation, found_tree.keep, old_name, new_name)
       WHERE a.target_id = found_tree.target_id;
       PERFORM opsadmin_private.audit_tree(found_tree.relation);
+    ELSIF opsadmin_private.is_inherited(found_tree.relation) THEN
+      -- Tables that inherit have the root's key by the names of its columns.
+      PERFORM opsadmin_private.audit_tree(found_tree.relation);
     END IF;
   END LOOP;
 END

@@ -46,9 +46,13 @@ COMMENT ON TABLE opsadmin.audit_entry_overflow IS 'Entries that found no partiti
 CREATE TABLE opsadmin.audit_failure (
   created_at timestamptz NOT NULL,
   target_id integer NOT NULL,
-  message text NOT NULL
+  message text NOT NULL,
+  actor_id bigint,
+  tenant_id bigint NOT NULL,
+  db_user text NOT NULL
 );
-COMMENT ON TABLE opsadmin.audit_failure IS 'Statements that opsadmin.audit_on_error = warn has let through without audit entries';
+COMMENT ON TABLE opsadmin.audit_failure IS 'Statements that opsadmin.audit_on_error = warn has let through without audit entries, the first thousand of each table';
+COMMENT ON COLUMN opsadmin.audit_failure.tenant_id IS 'The tenant of the context, 0 without one';
 
 DO $$
 DECLARE

@@ -19,7 +19,7 @@ CREATE TABLE $table (id bigint PRIMARY KEY, tenant_id bigint NOT NULL, name text
 INSERT INTO $table SELECT n, 1 + n % 20, 'Product ' || n, 'SKU-' || n, repeat('text ', 20), n % 1000 + 0.5, n % 100, true, now(), now() FROM generate_series(1, $rows) AS n;
 SQL
 }
-$session->query("SELECT opsadmin.audit('audited'); VACUUM ANALYZE");
+$session->query("SELECT opsadmin.protect('audited'); SELECT opsadmin.audit('audited'); VACUUM ANALYZE");
 die $session->error if $session->error =~ /ERROR/;
 my ($pid) = $session->query('SELECT pg_backend_pid()') =~ /(\d+)/;
 my $log_bytes = q{SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c WHERE c.relnamespace = 'opsadmin'::regnamespace AND c.relname LIKE 'audit\_entry\_%' AND c.relkind = 'r'};

@@ -81,7 +81,7 @@ ALTER TABLE regress_shop.kept RENAME sold_at TO bought_at;
 ALTER TABLE regress_shop.kept RENAME tenant_id TO customer_id;
 ALTER TABLE regress_shop.kept DROP gone;
 SELECT set_eq($$SELECT findings('{isolation,audit,kpi}')$$, ARRAY['error|isolation|regress_shop.kept|table "regress_shop.kept" has no column "tenant_id" any more|SELECT opsadmin.unprotect(''regress_shop.kept''); -- then protect() and audit() it by the column that names the tenant now',
-              'warning|audit|regress_shop.kept|table "regress_shop.kept" has no column "gone" any more, which audit() was told of|SELECT opsadmin.audit(''regress_shop.kept'', redact => ''{…}'', ignore => ''{…}'', keep => ''{…}''); -- with the columns that there are now',
+              'error|audit|regress_shop.kept|table "regress_shop.kept" has no column "gone" any more, which audit() was told of|SELECT opsadmin.audit(''regress_shop.kept'', redact => ''{…}'', ignore => ''{…}'', keep => ''{…}''); -- with the columns that there are now',
               'warning|kpi|kept|column target.sold_at does not exist: the KPI is not refreshed|SELECT opsadmin.define_kpi(''kept'', ''regress_shop.kept'', …); -- as the table is now'],
               'a tenant column and a time column that have another name, and a redacted column that is gone');
 SELECT lives_ok($$SELECT opsadmin.unprotect('regress_shop.kept'), opsadmin.protect('regress_shop.kept', 'customer_id'), opsadmin.audit('regress_shop.kept', redact => '{bought_at}'),
