@@ -117,6 +117,9 @@ CREATE TRIGGER place_1 BEFORE UPDATE ON item FOR EACH ROW EXECUTE FUNCTION place
 CREATE TRIGGER place_2 AFTER UPDATE ON item FOR EACH ROW EXECUTE FUNCTION place(2, 'id');
 CREATE TRIGGER place_3 AFTER UPDATE ON opsadmin.job_chunk FOR EACH ROW WHEN (NEW.state = 'DONE') EXECUTE FUNCTION place(3, 'chunk_no');
 CREATE TRIGGER place_4 AFTER UPDATE ON opsadmin.job FOR EACH ROW WHEN (NEW.state = 'DONE') EXECUTE FUNCTION place(4, 'id');
+CREATE FUNCTION unchanged(o item_before, n item) RETURNS boolean LANGUAGE sql IMMUTABLE AS \$\$
+  SELECT (n.id, n.tenant_id, n.price, n.touched, n.hits) = (o.id, o.tenant_id, o.price, o.touched, o.hits)
+\$\$;
 CREATE FUNCTION changed_once(o item_before, n item) RETURNS boolean LANGUAGE sql IMMUTABLE AS \$\$
   SELECT (n.id, n.tenant_id, n.price, n.touched, n.hits) = (o.id, o.tenant_id, o.price - 1, o.touched + 1, o.hits)
 \$\$;
@@ -125,8 +128,8 @@ CREATE FUNCTION outcome(job bigint) RETURNS TABLE (state text, processed bigint,
 LANGUAGE sql AS \$\$
   SELECT b.state, b.processed, b.changed, i.once, i.untouched, i.other, e.entries, e.wrong_entries
   FROM opsadmin.bulk_job b
-  CROSS JOIN (SELECT count(*) FILTER (WHERE changed_once(o, n)) AS once, count(*) FILTER (WHERE o.* IS NOT DISTINCT FROM n.*) AS untouched,
-                     count(*) FILTER (WHERE changed_once(o, n) IS NOT TRUE AND o.* IS DISTINCT FROM n.*) AS other
+  CROSS JOIN (SELECT count(*) FILTER (WHERE changed_once(o, n)) AS once, count(*) FILTER (WHERE unchanged(o, n)) AS untouched,
+                     count(*) FILTER (WHERE changed_once(o, n) IS NOT TRUE AND unchanged(o, n) IS NOT TRUE) AS other
               FROM item_before o FULL JOIN item n USING (id)) AS i
   CROSS JOIN (SELECT count(*) AS entries,
                      count(*) FILTER (WHERE (changed_once(o, n) AND a.op = 'UPDATE' AND a.action = 'lower' AND a.actor_name = 'Ops' AND a.tenant_id = o.tenant_id AND a.number = 1
