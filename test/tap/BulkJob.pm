@@ -209,12 +209,12 @@ sub survives {
 # How often a test with kills does each: once, or twenty times in make check-long.
 sub repetitions { $ENV{OPSADMIN_TEST_LONG} ? 20 : 1 }
 
-# Seeds the random numbers, and says how to have the same ones again.
+# Seeds the random numbers, says how to have the same ones again, and returns the seed.
 sub seed {
     my $seed = $ENV{OPSADMIN_TEST_SEED} // time;
     diag("OPSADMIN_TEST_SEED=$seed");
     srand $seed;
-    return;
+    return $seed;
 }
 
 1;
