@@ -13,10 +13,12 @@ extern "C" {
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
+#include "postmaster/interrupt.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/numeric.h"
@@ -160,11 +162,20 @@ OPSADMIN_FUNCTION(opsadmin_try_plan) {
 
 // ---- Throttles ----
 
+// A backend reads the configuration anew between the client's commands. A worker's only command may have no end before
+// it does: a throttle would neither begin nor end.
+static void ReadConfiguration() {
+  if (!ConfigReloadPending) return;
+  ConfigReloadPending = 0;
+  ProcessConfigFile(PGC_SIGHUP);
+}
+
 // throttle_reason() returns why jobs wait, NULL when they do not. It asks measure_throttle() at most four times a second.
 OPSADMIN_FUNCTION(opsadmin_throttle_reason) {
   constexpr int interval = 250;  // milliseconds
   static TimestampTz measured = 0;
   static char reason[512] = "";
+  ReadConfiguration();
   const TimestampTz now = GetCurrentTimestamp();
   // A clock that was set back must not keep an old answer.
   if (now < measured || TimestampDifferenceExceeds(measured, now, interval)) {

@@ -8,12 +8,15 @@ DECLARE
   worked boolean;
   pause integer;
 BEGIN
+  -- Whatever the database's default is: a step must see what the others have committed, and write. CHAIN keeps it.
+  COMMIT;
+  SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE;
   LOOP
     worked := opsadmin_private.run_next_step(may_mark => true);
-    COMMIT;
+    COMMIT AND CHAIN;
     CONTINUE WHEN worked;
     pause := opsadmin_private.next_retry();
-    COMMIT;
+    COMMIT AND CHAIN;
     EXIT WHEN pause IS NULL;
     CALL opsadmin_private.wait_for_work(pause);
   END LOOP;
@@ -32,18 +35,20 @@ DECLARE
   worked boolean;
   pause integer;
 BEGIN
+  COMMIT;
+  SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE;
   IF NOT opsadmin_private.lock_worker_slot(slot) THEN
     RETURN;
   END IF;
   PERFORM opsadmin_private.note_worker(slot);
-  COMMIT;
+  COMMIT AND CHAIN;
   WHILE pg_catalog.clock_timestamp() OPERATOR(pg_catalog.<) ends_at LOOP
     worked := opsadmin_private.run_next_step(may_mark => true);
-    COMMIT;
+    COMMIT AND CHAIN;
     CONTINUE WHEN worked;
     pause := pg_catalog.ceil(1000 OPERATOR(pg_catalog.*) pg_catalog.extract('epoch', ends_at OPERATOR(pg_catalog.-) pg_catalog.clock_timestamp()));
     pause := GREATEST(1, LEAST(1000, pause, opsadmin_private.next_retry()));
-    COMMIT;
+    COMMIT AND CHAIN;
     CALL opsadmin_private.wait_for_work(pause);
   END LOOP;
   PERFORM opsadmin_private.unlock_worker_slot(slot);

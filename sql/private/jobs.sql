@@ -189,7 +189,22 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.keys_query IS 'The query for the keys of a job''s rows, in their order';
 REVOKE ALL ON FUNCTION opsadmin_private.keys_query FROM PUBLIC;
 
--- The table of a job; OA436 when it was dropped.
+-- What the order of a table's keys depends on: the columns of its primary key, what compares them, and collations.
+CREATE OR REPLACE FUNCTION opsadmin_private.key_order(target regclass) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT string_agg(format('%I %s%s', a.attname, f.opfname, ' ' || c.collname), ', ' ORDER BY k.ordinal)
+  FROM pg_index i
+  CROSS JOIN unnest(i.indkey::smallint[], i.indclass::oid[], i.indcollation::oid[]) WITH ORDINALITY AS k (attnum, class_id, collation_id, ordinal)
+  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+  JOIN pg_opclass o ON o.oid = k.class_id JOIN pg_opfamily f ON f.oid = o.opcfamily
+  LEFT JOIN pg_collation c ON c.oid = k.collation_id
+  WHERE i.indrelid = $1 AND i.indisprimary
+$$;
+COMMENT ON FUNCTION opsadmin_private.key_order IS 'What the order of a table''s keys depends on';
+REVOKE ALL ON FUNCTION opsadmin_private.key_order FROM PUBLIC;
+
+-- The table of a job; OA436 when it was dropped, OA425 when its keys are in another order than the plan has them: what is
+-- above the last one that was processed would be other rows.
 CREATE OR REPLACE FUNCTION opsadmin_private.job_relation(job opsadmin.job) RETURNS regclass
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -197,11 +212,14 @@ DECLARE
 BEGIN
   IF relation IS NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'OA436', MESSAGE = format('table "%s" was dropped', job.target_name), HINT = 'The job cannot go on.';
+  ELSIF job.key_order <> opsadmin_private.key_order(relation) THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = format('the primary key of table "%s" was %s when the job was planned', job.target_name, job.key_order),
+      HINT = 'The job can go on when it is so again.';
   END IF;
   RETURN relation;
 END
 $$;
-COMMENT ON FUNCTION opsadmin_private.job_relation IS 'The table of a job; OA436 when it was dropped';
+COMMENT ON FUNCTION opsadmin_private.job_relation IS 'The table of a job; OA436 when it was dropped, OA425 when its keys have another order';
 REVOKE ALL ON FUNCTION opsadmin_private.job_relation FROM PUBLIC;
 
 -- What an SQLSTATE says of a step: 'transient' (others are in the way, or the server lacks something just now),
@@ -359,7 +377,7 @@ BEGIN
   -- It may have been paused or cancelled meanwhile.
   UPDATE opsadmin.job j
   SET state = CASE WHEN j.state NOT IN ('PENDING', 'PLANNING') THEN j.state WHEN complete THEN 'RUNNING' ELSE 'PLANNING' END,
-      planned = complete, plan_after = job.plan_after, plan_until = job.plan_until, started_at = coalesce(j.started_at, clock_timestamp()),
+      planned = complete, key_order = opsadmin_private.key_order(relation), plan_after = job.plan_after, plan_until = job.plan_until, started_at = coalesce(j.started_at, clock_timestamp()),
       retry_at = NULL, wait_reason = NULL
   WHERE j.id = job.id;
 END

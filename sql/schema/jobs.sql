@@ -26,6 +26,7 @@ CREATE TABLE opsadmin.job (
   wait_reason text,
   retry_at timestamptz,
   planned boolean NOT NULL DEFAULT false,
+  key_order text,
   plan_after text[],
   plan_until text[],
   total bigint,
@@ -46,6 +47,7 @@ COMMENT ON COLUMN opsadmin.job.run_as IS 'The role as which every chunk runs';
 COMMENT ON COLUMN opsadmin.job.params_item IS 'The FROM item that gives changes its parameters, typed; empty without any';
 COMMENT ON COLUMN opsadmin.job.condition IS 'SQL over the alias target, compiled from the registry or given by a DBA';
 COMMENT ON COLUMN opsadmin.job.selected_keys IS 'The keys of the selected rows, when they were chosen one by one';
+COMMENT ON COLUMN opsadmin.job.key_order IS 'What the order of the keys depended on when the job was planned';
 COMMENT ON COLUMN opsadmin.job.plan_after IS 'The last key that is in the plan so far';
 COMMENT ON COLUMN opsadmin.job.plan_until IS 'The highest key there was when the plan was begun, when it did not fit into one step';
 COMMENT ON COLUMN opsadmin.job.total IS 'Like processed, changed and failed: what the chunks had counted when they were folded into the job';
