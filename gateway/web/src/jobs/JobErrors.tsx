@@ -31,7 +31,7 @@ export function JobErrors({ job }: { job: Job }) {
     navigate(address(path, params), { replace: true });
   };
   return (
-    <section class="panel" aria-label={m.failedRows}>
+    <section class="panel">
       <header class="panel-head"><h2>{m.failedRows}</h2></header>
       <p class="muted">{job.on_error === 'skip' ? m.failedRowsSkipped : m.failedRowStopped}</p>
       {errors.problem ? (

@@ -83,7 +83,7 @@ function JobTable({ jobs }: { jobs: readonly Job[] }) {
                 </th>
                 <td>
                   <JobStateChip state={job.state} />
-                  {job.wait_reason !== null && <span class="muted small ellipsis" lang="en" title={job.wait_reason}>{job.wait_reason}</span>}
+                  {job.wait_reason !== null && <span class="muted small ellipsis wait-reason" lang="en" title={job.wait_reason}>{job.wait_reason}</span>}
                 </td>
                 <td><JobProgress job={job} /></td>
                 <td class={job.failed > 0 ? 'number bad-text wide-only' : 'number wide-only'}>{formatInteger(job.failed)}</td>
