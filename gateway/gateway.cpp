@@ -6,6 +6,7 @@
 
 #include "access_log.h"
 #include "health.h"
+#include "metrics.h"
 #include "problem.h"
 
 namespace opsadmin {
@@ -17,6 +18,7 @@ Reply Gateway::dispatch(const Request& request) {
   const bool reads = request.method == "GET" || request.method == "HEAD";
   if (reads && request.path == "/healthz") return alive();
   if (reads && request.path == "/readyz") return ready(api_);
+  if (reads && request.path == "/metrics") return metrics(request, api_, answers_);
   return files_.handle(request);
 }
 
@@ -38,6 +40,7 @@ Reply Gateway::handle(const Request& request) noexcept {
   const auto start = std::chrono::steady_clock::now();
   std::string code;
   Reply reply = answer(request, code);
+  answers_.add(reply.status);
   if (request.path.starts_with("/api/")) {
     try {
       record(request, reply, code, std::chrono::steady_clock::now() - start);

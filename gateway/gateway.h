@@ -3,6 +3,7 @@
 
 #include "handler.h"
 #include "message.h"
+#include "metrics.h"
 #include "options.h"
 #include "request_log.h"
 #include "static_files.h"
@@ -21,6 +22,7 @@ class Gateway {
   void record(const Request& request, Reply& reply, const std::string& code, std::chrono::nanoseconds duration);
 
   Api api_;
+  AnswerCounts answers_;
   RequestLog requests_;
   StaticFiles files_;
 };

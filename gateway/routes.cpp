@@ -78,6 +78,14 @@ const std::vector<Route> routes = {
      {"cancel_job", "SELECT opsadmin.cancel_job($1)"},
      {{Source::path, "id", Type::bigint}}},
 
+    {"POST", "/jobs/{id}/retry", Caller::session, false, Answer::nothing,
+     {"retry_job", "SELECT opsadmin.retry_job($1)"},
+     {{Source::path, "id", Type::bigint}}},
+
+    {"GET", "/jobs/{id}/errors", Caller::session, true, Answer::versioned,
+     {"list_job_errors", "SELECT opsadmin.list_job_errors($1, $2, $3)"},
+     {{Source::path, "id", Type::bigint}, {Source::query, "cursor"}, {Source::query, "page_size", Type::integer}}},
+
     {"GET", "/resources/{resource}/rows/{key}/history", Caller::session, true, Answer::versioned,
      {"row_history", "SELECT opsadmin.row_history($1, to_jsonb($2::text), $3, $4)"},
      {{Source::path, "resource"},

@@ -97,8 +97,9 @@ static bool CheckPerms(OPSADMIN_CHECK_PERMS_PARAMETERS) {
 
 // ---- Functions ----
 
-static constexpr const char* entry_functions[] = {"accept_invitation", "begin_as", "begin_request", "begin_with_ticket",
-                                                  "record_request",    "sign_in",  "sign_out",      "touch_session"};
+static constexpr const char* entry_functions[] = {"accept_invitation", "begin_as", "begin_request",
+                                                  "begin_with_ticket", "metrics",  "record_request",
+                                                  "sign_in",           "sign_out", "touch_session"};
 
 static bool IsEntryFunction(Oid function) {
   const Oid schema = get_func_namespace(function);

@@ -67,16 +67,17 @@ BEGIN
             'tenant', (SELECT json_build_object('slug', t.slug, 'name', t.name) FROM opsadmin.tenant t WHERE t.id = j.tenant_id),
             'target', b.target, 'selection_summary', b.selection, 'params', b.params, 'state', b.state, 'total', b.total, 'processed', b.processed,
             'changed', b.changed, 'skipped', b.skipped, 'failed', b.failed, 'error', b.error, 'wait_reason', b.wait_reason, 'rate', b.rate,
-            'eta', date_trunc('second', b.eta), 'created_at', b.created_at, 'started_at', b.started_at, 'finished_at', b.finished_at)
+            'eta', date_trunc('second', b.eta), 'on_error', j.on_error, 'has_errors', EXISTS (SELECT FROM opsadmin.job_error e WHERE e.job_id = b.id),
+            'can_retry', b.state = 'FAILED' OR b.state = 'DONE' AND b.failed > 0, 'created_at', b.created_at, 'started_at', b.started_at, 'finished_at', b.finished_at)
           FROM opsadmin.bulk_job b JOIN opsadmin.job j ON j.id = b.id WHERE b.id = $1);
 END
 $$;
 COMMENT ON FUNCTION opsadmin_private.job_json IS 'A job as the page shows it, as json';
 REVOKE ALL ON FUNCTION opsadmin_private.job_json FROM PUBLIC;
 
--- One job; OA407 when it does not exist or belongs to another tenant.
-CREATE OR REPLACE FUNCTION opsadmin.get_job(job_id bigint) RETURNS json
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- Raises OA407 unless the job exists, and belongs to the tenant of the context if there is one.
+CREATE OR REPLACE FUNCTION opsadmin_private.require_job(job_id bigint) RETURNS void
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   own_tenant bigint := opsadmin.current_tenant();
 BEGIN
@@ -84,6 +85,16 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'OA407', MESSAGE = format('job %s does not exist', coalesce(job_id::text, 'NULL')),
       HINT = 'opsadmin.list_jobs() shows the jobs of this tenant.';
   END IF;
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.require_job IS 'Raises OA407 for a job that does not exist or belongs to another tenant';
+REVOKE ALL ON FUNCTION opsadmin_private.require_job FROM PUBLIC;
+
+-- One job; OA407 when it does not exist or belongs to another tenant.
+CREATE OR REPLACE FUNCTION opsadmin.get_job(job_id bigint) RETURNS json
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM opsadmin_private.require_job(job_id);
   RETURN opsadmin_private.job_json(job_id);
 END
 $$;
@@ -114,6 +125,29 @@ $$;
 COMMENT ON FUNCTION opsadmin.list_jobs IS 'Jobs that the actor may see, newest first, as json';
 REVOKE ALL ON FUNCTION opsadmin.list_jobs FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin.list_jobs TO opsadmin_internal, opsadmin_partner;
+
+-- The rows that a job could not change, in the order in which they were found, as {"rows":[…],"next":…}. OA407 as get_job().
+CREATE OR REPLACE FUNCTION opsadmin.list_job_errors(job_id bigint, cursor text DEFAULT NULL, page_size integer DEFAULT 50) RETURNS json
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  size integer := opsadmin_private.page_size(page_size);
+  list text := concat_ws(' ', 'job errors', job_id, coalesce(opsadmin.current_tenant()::text, '*'));
+  after_id bigint;
+  ids bigint[];
+BEGIN
+  PERFORM opsadmin_private.require_job(job_id);
+  after_id := coalesce((opsadmin_private.read_cursor(list, cursor) ->> 0)::bigint, 0);
+  ids := ARRAY(SELECT e.id FROM opsadmin.job_error e WHERE e.job_id = list_job_errors.job_id AND e.id > after_id ORDER BY e.id LIMIT size + 1);
+  RETURN json_build_object(
+    -- A trigger may say a lot.
+    'rows', (SELECT coalesce(json_agg(json_build_object('key', e.key, 'sqlstate', e.sqlstate, 'message', left(e.message, 2000), 'created_at', e.created_at) ORDER BY e.id), '[]')
+             FROM opsadmin.job_error e WHERE e.id = ANY (ids[:size])),
+    'next', CASE WHEN cardinality(ids) > size THEN opsadmin_private.make_cursor(list, json_build_array(ids[size]::text)::text) END);
+END
+$$;
+COMMENT ON FUNCTION opsadmin.list_job_errors IS 'The rows that a job could not change, and why, as json';
+REVOKE ALL ON FUNCTION opsadmin.list_job_errors FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin.list_job_errors TO opsadmin_internal, opsadmin_partner;
 
 -- Moves a job of the actor's tenant to another state. OA407 for an unknown job, OA403 for an actor that may not
 -- run it, OA444 when it is in none of the states from which this can be done. A superuser needs no context.

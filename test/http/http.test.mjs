@@ -6,6 +6,7 @@ import './session.mjs';
 import './tenant.mjs';
 import './job.mjs';
 import './job_controls.mjs';
+import './job_errors.mjs';
 import './findings.mjs';
 import './requests.mjs';
 import './audit.mjs';

@@ -32,6 +32,10 @@ describe('outage', () => {
     const shape = Object.fromEntries(Object.keys(state).map((key) => [key, text]));
     assert.deepEqual(assertJson(await gateway.request('GET', '/readyz'), 503, shape, { 'retry-after': '1' }), state);
     assert.equal((await gateway.request('GET', '/admin/')).status, 200);
+    const { status, text: figures } = await gateway.request('GET', '/metrics');
+    assert.equal(status, 200);
+    assert.match(figures, /^opsadmin_gateway_answers_total\{status="5xx"\} [1-9]\d*$/m);
+    assert.match(figures, /^opsadmin_database_up 0\n$/m);
   });
 
   test('a gateway started without PostgreSQL waits for it, too', async () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import {
-  Gateway, Session, assertHeaders, assertJson, day, env, integerText, nullable, oneOf, text, time, until,
+  Gateway, Session, assertHeaders, assertJson, assertProblem, day, env, integerText, nullable, oneOf, text, time, until,
 } from './lib.mjs';
 
 const anything = () => true;
@@ -58,6 +58,9 @@ const job = {
   wait_reason: nullable(text),
   rate: nullable('number'),
   eta: nullable(time),
+  on_error: oneOf('stop', 'skip'),
+  has_errors: 'boolean',
+  can_retry: 'boolean',
   created_at: time,
   started_at: nullable(time),
   finished_at: nullable(time),
@@ -188,6 +191,9 @@ describe('routes', () => {
 
     const jobs = assertJson(await session.get('/jobs?page_size=5'), 200, { rows: [job], next: nullable(text) });
     assert.ok(jobs.rows.some((row) => row.id === id));
+
+    const none = assertTagged(await session.get(`/jobs/${id}/errors`), { rows: [anything], next: nullable(text) });
+    assert.deepEqual(none, { rows: [], next: null });
   });
 
   const entries = { rows: [auditEntry], next: nullable(text), prev: nullable(text) };
@@ -258,6 +264,19 @@ describe('routes', () => {
     assert.equal(alive.status, 'alive');
     const ready = assertJson(await gateway.request('GET', '/readyz'), 200, { status: text, version: text, extension: text, internal: text, partner: text });
     assert.deepEqual(ready, { status: 'ready', version: alive.version, extension: alive.version, internal: 'ready', partner: 'ready' });
+  });
+
+  test('GET /metrics gives totals as a monitoring system reads them, to whoever asks the gateway itself', async () => {
+    const answer = await gateway.request('GET', '/metrics');
+    assert.equal(answer.status, 200);
+    assertHeaders(answer, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', 'content-length': String(answer.bytes.length) });
+    const figures = answer.text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    for (const line of figures) assert.match(line, /^opsadmin_[a-z_]+(\{(state|status|version)="[^"]+"\})? \d+(\.\d+)?$/);
+    const value = (name) => Number(figures.find((line) => line.startsWith(`${name} `)).split(' ')[1]);
+    assert.equal(value('opsadmin_database_up'), 1);
+    assert.ok(value('opsadmin_gateway_answers_total{status="2xx"}') > 0);
+    assert.ok(figures.some((line) => line.startsWith('opsadmin_jobs{state="DONE"} ')));
+    assertProblem(await gateway.request('GET', '/metrics', { headers: { 'x-forwarded-for': '203.0.113.9' } }), 'OA102', {});
   });
 
   test('the log has one line for each request, without query string or secrets', async () => {

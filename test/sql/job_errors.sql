@@ -1,7 +1,7 @@
 -- What goes wrong in a job: bad rows, skipped or not, and tried again; the chunk that kills its backend; triggers that
 -- jobs must not run; throttles; a clock that was set back. And which job comes next.
 -- topic: jobs
-SELECT plan(76);
+SELECT plan(90);
 \ir include/failure.psql
 SET client_min_messages = error;
 SET opsadmin.job_chunk_rows = 100;
@@ -268,12 +268,48 @@ CALL opsadmin.run_jobs();
 BEGIN;
 SELECT opsadmin.begin_as('lee@example.com') \g /dev/null
 SELECT results_eq('SELECT key, sqlstate FROM opsadmin.job_error', $$VALUES ('{"id": "2"}'::jsonb, '23514')$$, 'a partner sees the rows of its own job that failed');
+SELECT is((opsadmin.list_job_errors(:job)::jsonb #- '{rows,0,created_at}')::text,
+          '{"next": null, "rows": [{"key": {"id": "2"}, "message": "new row for relation \"item\" violates check constraint \"item_price_check\"", "sqlstate": "23514"}]}', 'also as json');
+SELECT results_eq('SELECT j ->> ''on_error'', j ->> ''has_errors'', j ->> ''can_retry'' FROM opsadmin.get_job(' || :job || ') AS j', $$VALUES ('skip', 'true', 'true')$$, 'and the job says that it can be tried again');
 SELECT is(failure('SELECT opsadmin.retry_job(' || :job || ')'), NULL, 'and may try them again');
 ROLLBACK;
 BEGIN;
 SELECT opsadmin.begin_as('max@example.com') \g /dev/null
 SELECT is_empty('SELECT FROM opsadmin.job_error', 'no other partner does');
 SELECT is(failure('SELECT opsadmin.retry_job(' || :job || ')'), 'OA407', 'nor may');
+SELECT is(failure('SELECT opsadmin.list_job_errors(' || :job || ')'), 'OA407', 'nor is told');
+SELECT is(failure('SELECT opsadmin.list_job_errors(NULL)'), 'OA407', 'nor of a job that never was');
+COMMIT;
+SELECT is(failure('SELECT opsadmin.list_job_errors(' || :job || ')'), 'OA001', 'without a context nobody is');
+
+-- The list, page by page.
+CALL set_up('{1,101,201,301,401,501,601,701,801,901}');
+SELECT opsadmin.bulk_update('regress_shop.item', :'lower', on_error => 'skip') AS other \gset
+CALL opsadmin.run_jobs();
+BEGIN;
+SELECT opsadmin.begin_as('kim@example.com') \g /dev/null
+CREATE FUNCTION pg_temp.ids(page json) RETURNS text LANGUAGE sql AS $$SELECT string_agg(r #>> '{key,id}', ' ') FROM json_array_elements(page -> 'rows') AS r$$;
+SELECT opsadmin.list_job_errors(:other, page_size => 4) AS page, opsadmin.list_job_errors(:other, page_size => 4) ->> 'next' AS next \gset
+SELECT is(pg_temp.ids(:'page'), '1 101 201 301', 'staff see the rows that failed, page by page');
+SELECT opsadmin.list_job_errors(:other, :'next', 4) AS page, opsadmin.list_job_errors(:other, :'next', 4) ->> 'next' AS following \gset
+SELECT is(pg_temp.ids(:'page'), '401 501 601 701', 'the next ones by the cursor');
+SELECT is(pg_temp.ids(opsadmin.list_job_errors(:other, :'following', 4)) || coalesce(opsadmin.list_job_errors(:other, :'following', 4) ->> 'next', ' -'), '801 901 -', 'to the last one');
+SELECT is(failure(format('SELECT opsadmin.list_job_errors(%s, %L)', :job, :'next')), 'OA424 /cursor', 'the cursor is no other job''s');
+SELECT is(failure(format('SELECT opsadmin.list_jobs(%L)', :'next')), 'OA424 /cursor', 'and no other list''s');
+SELECT is(failure(format('SELECT opsadmin.list_job_errors(%s, page_size => 101)', :other)), 'OA420 /page_size', 'a page has its limit');
+ROLLBACK;
+UPDATE regress_shop.item SET price = 50 WHERE price = 14;
+SELECT opsadmin.retry_job(:other) \g /dev/null
+CALL opsadmin.run_jobs();
+BEGIN;
+SELECT opsadmin.begin_as('kim@example.com') \g /dev/null
+SELECT is(opsadmin.list_job_errors(:other)::text, '{"rows" : [], "next" : null}', 'what was mended and tried again is not listed any more');
+SELECT results_eq('SELECT j ->> ''on_error'', j ->> ''has_errors'', j ->> ''can_retry'' FROM opsadmin.get_job(' || :other || ') AS j', $$VALUES ('skip', 'false', 'false')$$, 'and there is nothing to try again');
+COMMIT;
+UPDATE opsadmin.job_error SET message = repeat('x', 100000) WHERE job_id = :job;
+BEGIN;
+SELECT opsadmin.begin_as('kim@example.com') \g /dev/null
+SELECT is(length(opsadmin.list_job_errors(:job) #>> '{rows,0,message}'), 2000, 'a long message is cut');
 COMMIT;
 
 DROP SCHEMA regress_shop CASCADE;

@@ -74,15 +74,16 @@ SELECT is_empty($$SELECT name FROM own_function WHERE name ~ '^opsadmin\.(curren
 -- What runs with the rights of the extension's owner, and who may call it.
 SELECT set_eq($$SELECT DISTINCT f.oid::regproc::text FROM own_function f CROSS JOIN unnest(ARRAY['opsadmin_internal', 'opsadmin_partner']) AS role
                     WHERE f.prosecdef AND has_function_privilege(role, f.oid, 'EXECUTE')$$,
-                  ARRAY['opsadmin.annotate_audit', 'opsadmin.audit_event', 'opsadmin.cancel_job', 'opsadmin.choose_tenant', 'opsadmin.get_job', 'opsadmin.kpi_report', 'opsadmin.kpi_series', 'opsadmin.list_findings', 'opsadmin.list_jobs', 'opsadmin.list_requests', 'opsadmin.list_resources',
-                        'opsadmin.me', 'opsadmin.pause_job', 'opsadmin.resume_job', 'opsadmin.retry_job', 'opsadmin.run_action', 'opsadmin_private.audited_row',
-                        'opsadmin_private.compile_count', 'opsadmin_private.compile_list', 'opsadmin_private.find_audit',
-                        'opsadmin_private.make_cursor', 'opsadmin_private.newest_audit', 'opsadmin_private.read_cursor',
+                  ARRAY['opsadmin.annotate_audit', 'opsadmin.audit_event', 'opsadmin.cancel_job', 'opsadmin.choose_tenant', 'opsadmin.get_job', 'opsadmin.kpi_report',
+                        'opsadmin.kpi_series', 'opsadmin.list_findings', 'opsadmin.list_job_errors', 'opsadmin.list_jobs', 'opsadmin.list_requests',
+                        'opsadmin.list_resources', 'opsadmin.me', 'opsadmin.pause_job', 'opsadmin.resume_job', 'opsadmin.retry_job',
+                        'opsadmin.run_action', 'opsadmin_private.audited_row', 'opsadmin_private.compile_count', 'opsadmin_private.compile_list',
+                        'opsadmin_private.find_audit', 'opsadmin_private.make_cursor', 'opsadmin_private.newest_audit', 'opsadmin_private.read_cursor',
                         'opsadmin_private.row_changes'],
                   'the definer functions that the site roles may call are these');
 SELECT set_eq($$SELECT f.oid::regproc::text FROM own_function f
                     WHERE EXISTS (SELECT FROM aclexplode(f.proacl) AS a WHERE a.grantee IN ('opsadmin_internal_login'::regrole, 'opsadmin_partner_login'::regrole))$$,
-                  ARRAY['opsadmin.accept_invitation', 'opsadmin.begin_request', 'opsadmin.begin_with_ticket', 'opsadmin.record_request', 'opsadmin.sign_in', 'opsadmin.sign_out', 'opsadmin.touch_session'],
+                  ARRAY['opsadmin.accept_invitation', 'opsadmin.begin_request', 'opsadmin.begin_with_ticket', 'opsadmin.metrics', 'opsadmin.record_request', 'opsadmin.sign_in', 'opsadmin.sign_out', 'opsadmin.touch_session'],
                   'the gateway''s logins may call these besides');
 SELECT set_eq($$SELECT f.oid::regproc::text FROM own_function f
                     WHERE EXISTS (SELECT FROM aclexplode(f.proacl) AS a WHERE a.grantee = 'opsadmin_worker'::regrole)$$,

@@ -5,7 +5,7 @@ import { columnType } from '../src/api/column-type';
 import { permits } from '../src/api/permits';
 import { changesOf } from '../src/audit/diff';
 import { daysBefore, niceTop, parseRange, todayOf } from '../src/dashboard/kpi';
-import { shareDone, timeLeft, toggleOf } from '../src/jobs/job';
+import { keyText, shareDone, timeLeft, toggleOf } from '../src/jobs/job';
 import { safeNext } from '../src/sign-in/next';
 import { siteOfPath } from '../src/site-of-path';
 
@@ -22,8 +22,13 @@ test('only a moving job has time left', () => {
 });
 
 test('a job that has ended can neither be paused nor resumed', () => {
-  assert.deepEqual((['PENDING', 'RUNNING', 'PAUSED', 'DONE', 'FAILED', 'CANCELLED'] as const).map(toggleOf),
-    ['pause', 'pause', 'resume', null, null, null]);
+  assert.deepEqual((['PENDING', 'PLANNING', 'RUNNING', 'PAUSED', 'DONE', 'FAILED', 'CANCELLED'] as const).map(toggleOf),
+    ['pause', 'pause', 'pause', 'resume', null, null, null]);
+});
+
+test('a key of one column is its value, one of several names them', () => {
+  assert.equal(keyText({ id: '42' }), '42');
+  assert.equal(keyText({ shop_id: '1', code: 'a b' }), 'shop_id = 1, code = a b');
 });
 
 test('an update shows the fields that differ, an insert all of them', () => {

@@ -92,6 +92,10 @@ export interface Job {
   wait_reason: string | null;
   rate: number | null;
   eta: string | null;
+  on_error: 'stop' | 'skip';
+  /** There are rows in its list of errors. */
+  has_errors: boolean;
+  can_retry: boolean;
   created_at: string;
   started_at: string | null;
   finished_at: string | null;
@@ -99,6 +103,18 @@ export interface Job {
 
 export interface JobPage {
   rows: Job[];
+  next: string | null;
+}
+
+export interface JobError {
+  key: Record<string, string>;
+  sqlstate: string;
+  message: string;
+  created_at: string;
+}
+
+export interface JobErrorPage {
+  rows: JobError[];
   next: string | null;
 }
 

@@ -1,12 +1,15 @@
-// The operator's buttons of a job: pause, resume and cancel, as its state allows. Whether the actor may use them
+// The operator's buttons of a job: pause, resume and cancel, or retry, as its state allows. Whether the actor may use them
 // is the caller's concern, and the server's.
 import { useState } from 'preact/hooks';
 import { Problem, request } from '../api/request';
 import type { Job } from '../api/types';
 import { msg, problemText } from '../i18n/i18n';
+import { call } from '../sql/sql';
+import { CopySql } from '../ui/CopySql';
 import { Dialog } from '../ui/Dialog';
 import { Icon } from '../ui/Icon';
 import { showToast } from '../ui/toast';
+import { dropFromAddress } from '../ui/url';
 import { toggleOf } from './job';
 
 /** `onDone` is called when the state is likely to be another one, also after a refusal. */
@@ -15,13 +18,17 @@ export function JobControls({ job, onDone }: { job: Job; onDone: () => void }) {
   const [busy, setBusy] = useState(false);
   const [asking, setAsking] = useState(false);
   const toggle = toggleOf(job.state);
-  if (toggle === null) return null;
 
-  const send = async (control: 'pause' | 'resume' | 'cancel') => {
+  const send = async (control: 'pause' | 'resume' | 'cancel' | 'retry') => {
     if (busy) return;
     setBusy(true);
     try {
       await request('POST', `/jobs/${job.id}/${control}`);
+      if (control === 'retry') {
+        // The list of errors begins anew.
+        dropFromAddress('cursor');
+        showToast(m.jobRetried(job.id));
+      }
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       showToast(problemText(error));
@@ -32,6 +39,17 @@ export function JobControls({ job, onDone }: { job: Job; onDone: () => void }) {
     }
   };
 
+  if (toggle === null) {
+    return !job.can_retry ? null : (
+      <>
+        <button type="button" class="button" aria-disabled={busy} onClick={() => void send('retry')}>
+          <Icon name="refresh" />
+          {m.retry}
+        </button>
+        <CopySql calls={[call('retry_job', { job_id: job.id })]} name={m.retryAsSql} />
+      </>
+    );
+  }
   // A button that is disabled while it works would lose the focus.
   return (
     <>

@@ -7,13 +7,15 @@ import type { Job, Me } from '../api/types';
 import { useQuery } from '../api/use-query';
 import { formatDuration, formatFull, formatInteger, formatPercent, formatTaken, label, msg } from '../i18n/i18n';
 import { can } from '../session';
-import { call } from '../sql/sql';
+import { call, literal } from '../sql/sql';
 import { CopySql } from '../ui/CopySql';
 import { Icon } from '../ui/Icon';
 import { Page } from '../ui/Page';
 import { ProblemNotice, ProblemView, Skeleton } from '../ui/states';
+import { useQueryParams } from '../ui/url';
 import { isActive, shareDone, timeLeft, timeTaken } from './job';
 import { JobControls } from './JobControls';
+import { ERRORS_PER_PAGE, JobErrors } from './JobErrors';
 import { JobProgress } from './JobProgress';
 import { JobStateChip } from './JobStateChip';
 import { selectionText } from './selection';
@@ -28,6 +30,10 @@ export function JobDetail({ id, me }: { id: string; me: Me }) {
   const name = job ? `${label(job.label, job.name)} · ${m.job(id)}` : m.job(id);
   // The id comes from the address; only a number may become SQL.
   const sql = /^\d+$/.test(id) ? [call('get_job', { job_id: id })] : [];
+  const cursor = useQueryParams().get('cursor') ?? '';
+  if (job?.has_errors) {
+    sql.push(call('list_job_errors', { job_id: job.id, cursor: cursor === '' ? undefined : literal(cursor), page_size: String(ERRORS_PER_PAGE) }));
+  }
   return (
     <Page
       title={name}
@@ -81,6 +87,7 @@ function JobBody({ job, audited }: { job: Job; audited: boolean }) {
             : <Figure name={m.took} value={formatTaken(took)} />}
         </dl>
       </section>
+      {job.has_errors && <JobErrors job={job} />}
       <div class="columns">
         <section class="panel">
           <h2>{m.details}</h2>
@@ -89,6 +96,7 @@ function JobBody({ job, audited }: { job: Job; audited: boolean }) {
             <Fact name={m.selection}>{job.selection_summary === null ? '—' : selectionText(job.selection_summary)}</Fact>
             {job.tenant && <Fact name={m.tenant}>{job.tenant.name}</Fact>}
             <Fact name={m.startedBy}>{job.actor_name ?? '—'}</Fact>
+            <Fact name={m.onError}>{m.onErrorNames[job.on_error]}</Fact>
             <Fact name={m.parameters}><Params params={job.params} /></Fact>
           </dl>
           {audited && (

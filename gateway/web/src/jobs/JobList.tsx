@@ -81,7 +81,10 @@ function JobTable({ jobs }: { jobs: readonly Job[] }) {
                     {[job.tenant?.name, job.selection_summary && selectionText(job.selection_summary)].filter(Boolean).join(' · ')}
                   </span>
                 </th>
-                <td><JobStateChip state={job.state} /></td>
+                <td>
+                  <JobStateChip state={job.state} />
+                  {job.wait_reason !== null && <span class="muted small ellipsis wait-reason" lang="en" title={job.wait_reason}>{job.wait_reason}</span>}
+                </td>
                 <td><JobProgress job={job} /></td>
                 <td class={job.failed > 0 ? 'number bad-text wide-only' : 'number wide-only'}>{formatInteger(job.failed)}</td>
                 <td class="number wide-only">{job.rate === null ? '—' : m.ratePerSecond(formatInteger(job.rate))}</td>

@@ -9,7 +9,13 @@ export function isActive(state: JobState): boolean {
 /** What can be done with a job besides cancelling it; null when neither can. */
 export function toggleOf(state: JobState): 'pause' | 'resume' | null {
   if (state === 'PAUSED') return 'resume';
-  return state === 'PENDING' || state === 'RUNNING' ? 'pause' : null;
+  return isActive(state) ? 'pause' : null;
+}
+
+/** The primary key of a row: its value, or each column with its value when there are several. */
+export function keyText(key: Readonly<Record<string, string>>): string {
+  const columns = Object.entries(key);
+  return columns.map(([column, value]) => (columns.length === 1 ? value : `${column} = ${value}`)).join(', ');
 }
 
 /** The share that is done, from 0 to 1; null while the total is not known. */

@@ -4,7 +4,8 @@ import { session } from '../session';
 import { transaction } from '../sql/sql';
 import { CopyText } from './CopyText';
 
-export function CopySql({ calls }: { calls: readonly string[] }) {
+/** `name` is for what does not show the screen but changes something. */
+export function CopySql({ calls, name }: { calls: readonly string[]; name?: string }) {
   const m = msg.value;
   const current = session.value;
   if (current.state !== 'in') return null;
@@ -13,7 +14,7 @@ export function CopySql({ calls }: { calls: readonly string[] }) {
     <CopyText
       text={transaction(me.actor.email, me.tenant?.slug ?? null, calls)}
       icon="sql"
-      name={m.copySql}
+      name={name ?? m.copySql}
       copied={m.sqlCopied}
       title={m.sqlTitle}
       help={m.sqlHelp}
