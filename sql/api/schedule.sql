@@ -67,7 +67,7 @@ BEGIN
   FOR job IN
     SELECT pg_catalog.format('opsadmin worker %s', slot) AS name, '* * * * *' AS timing, pg_catalog.format('CALL opsadmin.run_worker(%s)', slot) AS command
     FROM pg_catalog.generate_series(1, workers) AS slot
-    UNION ALL VALUES ('opsadmin kpi', '* * * * *', 'SELECT opsadmin.refresh_kpi()'), ('opsadmin maintenance', '17 3 * * *', 'SELECT opsadmin.run_maintenance()')
+    UNION ALL VALUES ('opsadmin kpi', '* * * * *', 'CALL opsadmin.run_kpis()'), ('opsadmin maintenance', '17 3 * * *', 'SELECT opsadmin.run_maintenance()')
   LOOP
     PERFORM cron.schedule_in_database(job.name, job.timing, job.command, pg_catalog.current_database()::text, 'opsadmin_worker');
   END LOOP;
@@ -116,7 +116,8 @@ COMMENT ON FUNCTION opsadmin.unschedule IS 'Takes opsadmin''s jobs out of pg_cro
 REVOKE ALL ON FUNCTION opsadmin.unschedule FROM PUBLIC;
 
 -- The upkeep: forgets expired secrets, attempts to sign in after 90 days, pg_cron's records of opsadmin's runs after 7
--- days and audit entries after their retention; makes the partitions of the next weeks. Returns the number of rows removed.
+-- days and audit entries after their retention; makes the partitions of the next weeks; verifies the KPIs. Returns the number of
+-- rows removed.
 CREATE OR REPLACE FUNCTION opsadmin.run_maintenance() RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -138,7 +139,10 @@ BEGIN
     total := total + removed;
   END IF;
   PERFORM opsadmin_private.make_audit_partitions();
-  RETURN total + opsadmin_private.purge_audit();
+  total := total + opsadmin_private.purge_audit();
+  -- At the end, because the locks of the KPIs' sources are held until then.
+  PERFORM opsadmin.verify_kpi();
+  RETURN total;
 END
 $$;
 COMMENT ON FUNCTION opsadmin.run_maintenance IS 'Forgets what has expired; pg_cron calls it each night';
