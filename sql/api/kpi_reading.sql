@@ -105,7 +105,7 @@ REVOKE ALL ON FUNCTION opsadmin_private.relative_change FROM PUBLIC;
 -- one value for all tenants, each by its own days; partners get their own tenant. OA410, OA404, OA403, OA420.
 CREATE OR REPLACE FUNCTION opsadmin.kpi_series(kpi text, first_day date, last_day date, tenant text DEFAULT NULL, by text DEFAULT 'day')
 RETURNS TABLE (day date, value numeric, final boolean, as_of timestamptz)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
   found_kpi opsadmin.kpi;
   own_tenant bigint;
@@ -127,7 +127,7 @@ GRANT EXECUTE ON FUNCTION opsadmin.kpi_series TO opsadmin_internal, opsadmin_par
 -- "change":…},"sparkline":[…],"final":…,"as_of":…}],"as_of":…}; numbers as strings. Today is the tenant's own, in UTC for staff
 -- without a tenant. OA404, OA403, OA420.
 CREATE OR REPLACE FUNCTION opsadmin.kpi_summary(first_day date DEFAULT NULL, last_day date DEFAULT NULL, tenant text DEFAULT NULL, by text DEFAULT 'day') RETURNS json
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
   own_tenant bigint := opsadmin_private.kpi_tenant(tenant);
   today date := opsadmin_private.local_day(now(), coalesce((SELECT t.time_zone FROM opsadmin.tenant t WHERE t.id = own_tenant), 'UTC'));
@@ -161,7 +161,7 @@ GRANT EXECUTE ON FUNCTION opsadmin.kpi_summary TO opsadmin_internal, opsadmin_pa
 -- The tenants with the highest values of a KPI in a range of days, for staff, as {"rows":[{"tenant":…,"name":…,"value":…,"previous":…,
 -- "change":…}]}; when they act in one tenant, that one. OA403 for partners, OA410, OA420.
 CREATE OR REPLACE FUNCTION opsadmin.kpi_ranking(kpi text, first_day date, last_day date, page_size integer DEFAULT 20) RETURNS json
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
   own_tenant bigint := opsadmin.current_tenant();
   found_kpi opsadmin.kpi;
@@ -199,7 +199,7 @@ GRANT EXECUTE ON FUNCTION opsadmin.kpi_ranking TO opsadmin_internal, opsadmin_pa
 -- All KPIs by day: {"today":…,"days":[…],"series":[…],"computed_at":…}. Without days: the last 14.
 -- Today is the tenant's own, in UTC for staff without a tenant.
 CREATE OR REPLACE FUNCTION opsadmin.kpi_report(first_day date DEFAULT NULL, last_day date DEFAULT NULL) RETURNS json
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
   own_tenant bigint := opsadmin_private.kpi_tenant(NULL);
   today date := opsadmin_private.local_day(now(), coalesce((SELECT t.time_zone FROM opsadmin.tenant t WHERE t.id = own_tenant), 'UTC'));

@@ -152,8 +152,8 @@ LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $
       WHERE (k.time_zone, k.key) IS DISTINCT FROM (excluded.time_zone, excluded.key)
     RETURNING tenant_id)
   INSERT INTO opsadmin.kpi_backlog (target_id, tenant_id, first_day, last_day, reason, not_before)
-  SELECT s.target_id, c.tenant_id, CASE WHEN s.target_id = 0 THEN current_date - 90 ELSE d.first_day END, 'infinity', 'tenant', clock_timestamp() + d.delay
-  FROM changed c JOIN opsadmin.kpi_source s ON s.refreshed_at IS NOT NULL CROSS JOIN (VALUES (date '-infinity', interval '0'), (current_date - 4, interval '1 minute')) AS d(first_day, delay)
+  SELECT s.target_id, c.tenant_id, CASE WHEN s.target_id = 0 THEN current_date - 90 ELSE d.first_day END, 'infinity', 'tenant', d.not_before
+  FROM changed c JOIN opsadmin.kpi_source s ON s.refreshed_at IS NOT NULL CROSS JOIN (VALUES (date '-infinity', timestamptz '-infinity'), (current_date - 4, clock_timestamp() + interval '1 minute')) AS d(first_day, not_before)
 $$;
 COMMENT ON FUNCTION opsadmin_private.notice_tenants IS 'Notices tenants that are new or have another time zone or key';
 REVOKE ALL ON FUNCTION opsadmin_private.notice_tenants FROM PUBLIC;
@@ -165,7 +165,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp 
 DECLARE
   members regclass[] := ARRAY(SELECT m FROM opsadmin.target t CROSS JOIN LATERAL opsadmin_private.tree_members(t.relation) AS m WHERE t.id = source.target_id ORDER BY m::oid);
   added record;
-  range text[];
+  range date[];
 BEGIN
   IF opsadmin_private.track_source(source.target_id) AND source.members = members THEN
     PERFORM opsadmin_private.owe_days(source.target_id, 'untracked');
@@ -175,10 +175,10 @@ BEGIN
   ELSIF source.members <> members AND cardinality(source.members) > 0 THEN
     FOR added IN SELECT m AS relation, k.time_column FROM unnest(members) AS m JOIN pg_class c ON c.oid = m AND c.relkind = 'r'
                  CROSS JOIN (SELECT DISTINCT k.time_column FROM opsadmin.kpi k WHERE k.target_id = source.target_id) AS k WHERE m <> ALL (source.members) LOOP
-      range := opsadmin_private.query_as('opsadmin_internal'::regrole, format('SELECT ARRAY[(min(target.%1$I) AT TIME ZONE ''UTC'')::date - 1, (max(target.%1$I) AT TIME ZONE ''UTC'')::date + 1] FROM ONLY %2$s AS target WHERE isfinite(target.%1$I)',
-                                                                              added.time_column, opsadmin_private.qualified_name(added.relation)))::text[];
+      EXECUTE format('SELECT ARRAY[(min(target.%1$I) AT TIME ZONE ''UTC'')::date - 1, (max(target.%1$I) AT TIME ZONE ''UTC'')::date + 1] FROM ONLY %2$s AS target WHERE isfinite(target.%1$I)',
+                     added.time_column, opsadmin_private.qualified_name(added.relation)) INTO range;
       IF range[1] IS NOT NULL THEN
-        PERFORM opsadmin_private.owe_days(source.target_id, 'partitions', NULL, range[1]::date, range[2]::date);
+        PERFORM opsadmin_private.owe_days(source.target_id, 'partitions', NULL, range[1], range[2]);
       END IF;
     END LOOP;
   END IF;

@@ -73,7 +73,7 @@ CREATE TABLE opsadmin.kpi_backlog (
   last_day date NOT NULL,
   reason text NOT NULL CHECK (reason IN ('defined', 'changed', 'tenant', 'truncated', 'partitions', 'untracked', 'missed', 'mismatch', 'thawed', 'failed')),
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-  not_before timestamptz NOT NULL DEFAULT clock_timestamp()
+  not_before timestamptz NOT NULL DEFAULT '-infinity'
 );
 COMMENT ON TABLE opsadmin.kpi_backlog IS 'Ranges of days that are still to be computed, the newest first; last_day moves towards first_day. Without a KPI or tenant: all';
 COMMENT ON COLUMN opsadmin.kpi_backlog.not_before IS 'Not until every transaction that wrote before this moment has ended';
