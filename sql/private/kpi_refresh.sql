@@ -53,6 +53,9 @@ BEGIN
     PERFORM opsadmin_private.store_pass(ARRAY[kpi], tenant_ids, keys, days, starts, ends, settled_at);
     RETURN cardinality(tenant_ids);
   EXCEPTION WHEN OTHERS THEN
+    IF SQLSTATE ~ '^(40|53|54|55|57|58|XX)' THEN
+      RAISE;
+    END IF;
     IF cardinality(tenant_ids) = 1 OR SQLSTATE NOT LIKE '2%' THEN
       RAISE WARNING USING ERRCODE = SQLSTATE, MESSAGE = format('KPI "%s" is not refreshed: %s', kpi.name, SQLERRM), HINT = 'Define it anew with opsadmin.define_kpi().';
       PERFORM opsadmin_private.note_kpi_failure(kpi, SQLERRM, CASE WHEN cardinality(tenant_ids) = 1 THEN tenant_ids[1] END, (SELECT min(d) FROM unnest(days) AS d), (SELECT max(d) FROM unnest(days) AS d));
@@ -90,7 +93,8 @@ BEGIN
       PERFORM opsadmin_private.store_pass(pass.kpis, bucket.tenant_ids, bucket.keys, bucket.days, bucket.starts, bucket.ends, settled_at);
       stored := stored + cardinality(pass.kpis) * cardinality(bucket.tenant_ids);
     EXCEPTION WHEN OTHERS THEN
-      IF strict THEN
+      -- What is the server's matter (a deadlock, a time limit) takes all back, and the next refresh tries again.
+      IF strict OR SQLSTATE ~ '^(40|53|54|55|57|58|XX)' THEN
         RAISE;
       END IF;
       stored := stored + (SELECT sum(opsadmin_private.store_failing(k, bucket.tenant_ids, bucket.keys, bucket.days, bucket.starts, bucket.ends, settled_at)) FROM unnest(pass.kpis) AS k);
