@@ -26,71 +26,56 @@ $cluster->query('bench', 'CALL opsadmin.run_kpis()', timeout => 600) while $clus
 $cluster->query('bench', 'VACUUM ANALYZE');
 print $cluster->query('bench', q{SELECT format('%s orders of %s tenants, %s values stored', (SELECT count(*) FROM orders."order"), (SELECT count(*) FROM opsadmin.tenant), (SELECT count(*) FROM opsadmin.daily_kpi))}), "\n";
 
-my $postmaster = do { open my $file, '<', $cluster->host . '/data/postmaster.pid' or die $!; <$file> } + 0;
-my ($tenant, $shop, $user) = split /\|/, $cluster->query('bench', 'SELECT tenant_id, shop_id, user_id FROM orders."order" ORDER BY id LIMIT 1');
+my $session = $cluster->session('bench');
+my ($pid) = $session->query('SELECT pg_backend_pid()') =~ /(\d+)/;
+my ($tenant, $shop, $user) = split /\|/, $session->query('SELECT tenant_id, shop_id, user_id FROM orders."order" ORDER BY id LIMIT 1');
 
 sub switch_triggers {
     my ($variant) = @_;
     my $verb = $variant eq 'tracked' ? 'ENABLE ALWAYS' : 'DISABLE';
-    $cluster->query('bench', join ';', 'SET opsadmin.guard = off', map { "ALTER TABLE orders.\"order\" $verb TRIGGER opsadmin_kpi_$_" } qw(insert update delete truncate));
+    $session->query(join ';', 'SET opsadmin.guard = off', map { "ALTER TABLE orders.\"order\" $verb TRIGGER opsadmin_kpi_$_" } qw(insert update delete truncate));
 }
 
-# --- Statements ----------------------------------------------------------------------------------------
+# --- Statements: CPU of the backend ----------------------------------------------------------------------
 
 my $insert = 'INSERT INTO orders."order" (tenant_id, shop_id, user_id, amount, status, created_at)';
-my @single = (
-    ['one row of today', "$insert VALUES ($tenant, $shop, $user, 10, 'PAID', now());"],
-    ['one late row', "\\set days random(2, 90)\n$insert VALUES ($tenant, $shop, $user, 10, 'PAID', now() - :days * interval '1 day');"],
-    ['one row of today updated', "\\set n random(0, 999)\nUPDATE orders.\"order\" SET amount = amount + 1 WHERE id = (SELECT max(id) - :n FROM orders.\"order\");"],
-);
-for my $case (@single) {
-    my ($name, $script) = @$case;
-    my $path = $cluster->host . '/statement.pgbench';
-    open my $file, '>', $path or die $!;
-    print $file "$script\n";
-    close $file;
-    chmod 0644, $path;
-    my %cpu;
-    for my $round (0 .. 2 * $rounds) {
-        for my $variant ($round % 2 ? qw(plain tracked) : qw(tracked plain)) {
-            switch_triggers($variant);
-            my $before = tree_cpu_seconds($postmaster);
-            my ($status, $output) = $cluster->client('pgbench', '-n', '-M', 'prepared', '-c', 1, '-t', 10000, '-f', $path, 'bench');
-            die $output if $status;
-            # The server has to wait for its backend before the backend's time counts.
-            select(undef, undef, undef, 0.5);
-            push @{ $cpu{$variant} }, tree_cpu_seconds($postmaster) - $before if $round;
-        }
-    }
-    print "$name, 10,000 times by pgbench -M prepared\n";
-    report('plain', %cpu);
-}
-my $session = $cluster->session('bench');
-my ($pid) = $session->query('SELECT pg_backend_pid()') =~ /(\d+)/;
 my $source = "SELECT tenant_id, shop_id, user_id, 10, 'PAID'";
-my @thousand = (
-    ['1,000 rows of today', "$insert $source, clock_timestamp() FROM (SELECT * FROM orders.\"order\" ORDER BY id LIMIT 1000) AS o"],
-    ['1,000 late rows', "$insert $source, now() - (2 + random() * 85) * interval '1 day' FROM (SELECT * FROM orders.\"order\" ORDER BY id LIMIT 1000) AS o"],
+$session->query(<<"SQL");
+PREPARE today AS $insert VALUES ($tenant, $shop, $user, 10, 'PAID', now());
+PREPARE late(int) AS $insert VALUES ($tenant, $shop, $user, 10, 'PAID', now() - \$1 * interval '1 day');
+PREPARE changed AS UPDATE orders."order" SET amount = amount + 1 WHERE id = (SELECT max(id) FROM orders."order");
+PREPARE thousand_today AS $insert $source, clock_timestamp() FROM (SELECT * FROM orders."order" ORDER BY id LIMIT 1000) AS o;
+PREPARE thousand_late AS $insert $source, now() - (2 + random() * 85) * interval '1 day' FROM (SELECT * FROM orders."order" ORDER BY id LIMIT 1000) AS o;
+SQL
+my @cases = (
+    ['one row of today', 2000, sub { 'EXECUTE today' }],
+    ['one row of today updated', 2000, sub { 'EXECUTE changed' }],
+    ['one late row', 2000, sub { 'EXECUTE late(' . (2 + $_[0] % 80) . ')' }],
+    ['1,000 rows of today', 20, sub { 'EXECUTE thousand_today' }],
+    ['1,000 late rows', 20, sub { 'EXECUTE thousand_late' }],
 );
-for my $case (@thousand) {
-    my ($name, $statement) = @$case;
+for my $case (@cases) {
+    my ($name, $count, $statement) = @$case;
+    my $block = join '', map { $statement->($_) . ";\n" } 1 .. $count;
     my %cpu;
-    for my $round (0 .. 2 * $rounds) {
+    for my $round (0 .. 3 * $rounds) {
         for my $variant ($round % 2 ? qw(plain tracked) : qw(tracked plain)) {
             switch_triggers($variant);
-            $session->query($statement);
+            $session->query($statement->(1));
             my $before = cpu_seconds($pid);
-            $session->query("$statement;\n" x 20);
+            $session->query($block);
             push @{ $cpu{$variant} }, cpu_seconds($pid) - $before if $round;
             die $session->error if $session->error =~ /ERROR/;
         }
     }
-    print "$name, 20 times\n";
+    print "$name, $count times, prepared\n";
     report('plain', %cpu);
 }
 switch_triggers('tracked');
 $cluster->query('bench', 'CALL opsadmin.run_kpis()', timeout => 600) for 1 .. 2;
-$cluster->query('bench', 'VACUUM ANALYZE');
+$cluster->query('bench', 'DELETE FROM orders."order" WHERE created_at > now() - interval \'10 minutes\'', timeout => 600);
+$cluster->query('bench', 'CALL opsadmin.run_kpis()', timeout => 600);
+$cluster->query('bench', 'VACUUM ANALYZE', timeout => 600);
 
 # --- Refreshes -----------------------------------------------------------------------------------------
 
