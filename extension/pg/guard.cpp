@@ -278,6 +278,8 @@ OPSADMIN_FUNCTION(opsadmin_guard) {
       SPI_finish();
       Query("SELECT opsadmin_private.audit_new_children()", 0, nullptr, nullptr, false);
       SPI_finish();
+      Query("SELECT opsadmin_private.track_new_children()", 0, nullptr, nullptr, false);
+      SPI_finish();
     }
     if (IsA(event->parsetree, RenameStmt)) FollowRename(castNode(RenameStmt, event->parsetree));
     PG_RETURN_NULL();

@@ -31,4 +31,22 @@ OPSADMIN_FUNCTION(opsadmin_updated_columns) {
   PG_RETURN_ARRAYTYPE_P(construct_array(names, count, NAMEOID, NAMEDATALEN, false, TYPALIGN_CHAR));
 }
 
+// single_call(expression) returns the function's name, with " distinct" behind it, when the expression is one call
+// without FILTER and OVER; NULL for everything else.
+OPSADMIN_FUNCTION(opsadmin_single_call) {
+  List* parsed = pg_parse_query(psprintf("SELECT %s", text_to_cstring(PG_GETARG_TEXT_PP(0))));
+  Node* node = list_length(parsed) == 1 ? linitial_node(RawStmt, parsed)->stmt : nullptr;
+  if (node == nullptr || !IsA(node, SelectStmt)) PG_RETURN_NULL();
+  const SelectStmt* select = castNode(SelectStmt, node);
+  if (list_length(select->targetList) != 1 || select->fromClause != NIL || select->whereClause != nullptr ||
+      select->groupClause != NIL || select->havingClause != nullptr || select->op != SETOP_NONE)
+    PG_RETURN_NULL();
+  const ResTarget* target = linitial_node(ResTarget, select->targetList);
+  if (!IsA(target->val, FuncCall) || target->name != nullptr) PG_RETURN_NULL();
+  const FuncCall* call = castNode(FuncCall, target->val);
+  if (call->agg_filter != nullptr || call->over != nullptr) PG_RETURN_NULL();
+  PG_RETURN_TEXT_P(
+      cstring_to_text(psprintf("%s%s", strVal(llast(call->funcname)), call->agg_distinct ? " distinct" : "")));
+}
+
 }  // namespace opsadmin

@@ -95,6 +95,8 @@ BEGIN
     END;
   END LOOP;
 
+  RETURN QUERY SELECT * FROM opsadmin_private.kpi_findings();
+
   BEGIN
     PERFORM opsadmin_private.sign('health', '');
   EXCEPTION WHEN OTHERS THEN

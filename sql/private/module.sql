@@ -193,8 +193,8 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'opsadmin_registry_changed';
 COMMENT ON FUNCTION opsadmin_private.registry_changed IS 'Makes every session read the registry of protected tables anew';
 REVOKE ALL ON FUNCTION opsadmin_private.registry_changed FROM PUBLIC;
 
--- It runs as whoever changes the schema, and calls lost_protection(), close_tables(),
--- protect_new_children(), audit_new_children() and follow_renamed_column() as its owner.
+-- It runs as whoever changes the schema, and calls lost_protection(), close_tables(), protect_new_children(),
+-- audit_new_children(), track_new_children() and follow_renamed_column() as its owner.
 CREATE OR REPLACE FUNCTION opsadmin_private.guard() RETURNS event_trigger
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'opsadmin_guard';
 COMMENT ON FUNCTION opsadmin_private.guard IS 'Judges changes of the schema as opsadmin.guard says, and covers new children; OA452 when it refuses';
@@ -204,6 +204,26 @@ CREATE OR REPLACE FUNCTION opsadmin.audit_trigger() RETURNS trigger
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'opsadmin_audit_trigger';
 COMMENT ON FUNCTION opsadmin.audit_trigger IS 'The trigger that opsadmin.audit() puts on a table; do not create it by hand';
 REVOKE ALL ON FUNCTION opsadmin.audit_trigger FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin.kpi_trigger() RETURNS trigger
+LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'opsadmin_kpi_trigger';
+COMMENT ON FUNCTION opsadmin.kpi_trigger IS 'The trigger that opsadmin.define_kpi() puts on a table; do not create it by hand';
+REVOKE ALL ON FUNCTION opsadmin.kpi_trigger FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.day_start(day date, time_zone text) RETURNS timestamptz
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_day_start';
+COMMENT ON FUNCTION opsadmin_private.day_start IS 'The instant at which a day begins in a time zone';
+REVOKE ALL ON FUNCTION opsadmin_private.day_start FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.local_day(at timestamptz, time_zone text) RETURNS date
+LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_local_day';
+COMMENT ON FUNCTION opsadmin_private.local_day IS 'The day of a time zone that a moment belongs to; NULL for infinity';
+REVOKE ALL ON FUNCTION opsadmin_private.local_day FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.single_call(expression text) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_single_call';
+COMMENT ON FUNCTION opsadmin_private.single_call IS 'The function of an expression that is one call, with " distinct" behind it; NULL for others';
+REVOKE ALL ON FUNCTION opsadmin_private.single_call FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION opsadmin_private.looks_sensitive(name text) RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_looks_sensitive';

@@ -61,7 +61,7 @@ SELECT is_empty($$SELECT name FROM own_function WHERE lanname IN ('sql', 'plpgsq
                 'every function of SQL and PL/pgSQL pins its search_path');
 SELECT is_empty($$SELECT name FROM own_function WHERE lanname = 'c' AND proconfig IS NOT NULL$$, 'no C function has a SET clause');
 SELECT set_eq($$SELECT name FROM own_function WHERE prokind = 'p' AND lanname <> 'c' AND proconfig IS NULL$$,
-                  ARRAY['opsadmin.run_jobs()', 'opsadmin.run_worker(integer)', 'opsadmin.schedule(integer,interval)'],
+                  ARRAY['opsadmin.run_jobs()', 'opsadmin.run_kpis()', 'opsadmin.run_worker(integer)', 'opsadmin.schedule(integer,interval)'],
                   'the procedures that COMMIT, and nothing else, are without a search_path');
 SELECT is_empty($$SELECT name FROM own_function WHERE prokind = 'p' AND prosecdef$$, 'no procedure is SECURITY DEFINER: it could not COMMIT');
 SELECT is_empty($$SELECT DISTINCT f.name, m[1] FROM own_function f
@@ -74,11 +74,12 @@ SELECT is_empty($$SELECT name FROM own_function WHERE name ~ '^opsadmin\.(curren
 -- What runs with the rights of the extension's owner, and who may call it.
 SELECT set_eq($$SELECT DISTINCT f.oid::regproc::text FROM own_function f CROSS JOIN unnest(ARRAY['opsadmin_internal', 'opsadmin_partner']) AS role
                     WHERE f.prosecdef AND has_function_privilege(role, f.oid, 'EXECUTE')$$,
-                  ARRAY['opsadmin.annotate_audit', 'opsadmin.audit_event', 'opsadmin.cancel_job', 'opsadmin.choose_tenant', 'opsadmin.get_job', 'opsadmin.kpi_report',
-                        'opsadmin.kpi_series', 'opsadmin.list_findings', 'opsadmin.list_job_errors', 'opsadmin.list_jobs', 'opsadmin.list_requests',
-                        'opsadmin.list_resources', 'opsadmin.me', 'opsadmin.pause_job', 'opsadmin.resume_job', 'opsadmin.retry_job',
-                        'opsadmin.run_action', 'opsadmin_private.audited_row', 'opsadmin_private.compile_count', 'opsadmin_private.compile_list',
-                        'opsadmin_private.find_audit', 'opsadmin_private.make_cursor', 'opsadmin_private.newest_audit', 'opsadmin_private.read_cursor',
+                  ARRAY['opsadmin.annotate_audit', 'opsadmin.audit_event', 'opsadmin.cancel_job', 'opsadmin.choose_tenant', 'opsadmin.get_job', 'opsadmin.kpi_ranking',
+                        'opsadmin.kpi_report', 'opsadmin.kpi_series', 'opsadmin.kpi_summary', 'opsadmin.list_findings', 'opsadmin.list_job_errors',
+                        'opsadmin.list_jobs', 'opsadmin.list_requests', 'opsadmin.list_resources', 'opsadmin.me', 'opsadmin.pause_job',
+                        'opsadmin.resume_job', 'opsadmin.retry_job', 'opsadmin.run_action', 'opsadmin_private.audited_row',
+                        'opsadmin_private.compile_count', 'opsadmin_private.compile_list', 'opsadmin_private.find_audit',
+                        'opsadmin_private.make_cursor', 'opsadmin_private.newest_audit', 'opsadmin_private.read_cursor',
                         'opsadmin_private.row_changes'],
                   'the definer functions that the site roles may call are these');
 SELECT set_eq($$SELECT f.oid::regproc::text FROM own_function f
@@ -87,7 +88,8 @@ SELECT set_eq($$SELECT f.oid::regproc::text FROM own_function f
                   'the gateway''s logins may call these besides');
 SELECT set_eq($$SELECT f.oid::regproc::text FROM own_function f
                     WHERE EXISTS (SELECT FROM aclexplode(f.proacl) AS a WHERE a.grantee = 'opsadmin_worker'::regrole)$$,
-                  ARRAY['opsadmin.error_codes', 'opsadmin.refresh_kpi', 'opsadmin.run_jobs', 'opsadmin.run_maintenance', 'opsadmin.run_worker',
+                  ARRAY['opsadmin.error_codes', 'opsadmin.refresh_kpi', 'opsadmin.run_jobs', 'opsadmin.run_kpis', 'opsadmin.run_maintenance', 'opsadmin.run_worker', 'opsadmin.verify_kpi',
+                        'opsadmin_private.begin_refresh', 'opsadmin_private.kpi_sources', 'opsadmin_private.refresh_source',
                         'opsadmin_private.lock_worker_slot', 'opsadmin_private.next_retry', 'opsadmin_private.note_worker', 'opsadmin_private.run_next_step',
                         'opsadmin_private.unlock_worker_slot', 'opsadmin_private.wait_for_work'],
                   'the worker may call these');

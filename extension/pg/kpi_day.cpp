@@ -1,0 +1,46 @@
+// Days of a time zone: when one begins, and which one a moment belongs to. A day is an interval from one midnight to
+// the next, whatever the clocks do in between.
+#include "compat.h"
+
+extern "C" {
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/timestamp.h"
+}
+
+namespace opsadmin {
+
+// The day of a timestamp without a zone.
+static DateADT DayOf(Timestamp local) {
+  return static_cast<DateADT>(local / USECS_PER_DAY - (local % USECS_PER_DAY < 0 ? 1 : 0));
+}
+
+static Timestamp LocalTime(TimestampTz moment, Datum zone) {
+  return DatumGetTimestamp(DirectFunctionCall2(timestamptz_zone, zone, TimestampTzGetDatum(moment)));
+}
+
+// A midnight that the end of summer time repeats is the first of the two; of one that its beginning leaves out, the
+// moment after.
+static TimestampTz DayStart(DateADT day, Datum zone) {
+  const TimestampTz midnight =
+      DatumGetTimestampTz(DirectFunctionCall2(timestamp_zone, zone, TimestampGetDatum(day * USECS_PER_DAY)));
+  const TimestampTz hour_before = midnight - USECS_PER_HOUR;
+  return DayOf(LocalTime(hour_before, zone)) == day ? hour_before : midnight;
+}
+
+OPSADMIN_FUNCTION(opsadmin_day_start) {
+  const DateADT day = PG_GETARG_DATEADT(0);
+  if (DATE_NOT_FINITE(day)) PG_RETURN_TIMESTAMPTZ(DATE_IS_NOBEGIN(day) ? DT_NOBEGIN : DT_NOEND);
+  PG_RETURN_TIMESTAMPTZ(DayStart(day, PG_GETARG_DATUM(1)));
+}
+
+OPSADMIN_FUNCTION(opsadmin_local_day) {
+  const TimestampTz moment = PG_GETARG_TIMESTAMPTZ(0);
+  const Datum zone = PG_GETARG_DATUM(1);
+  if (TIMESTAMP_NOT_FINITE(moment)) PG_RETURN_NULL();
+  const DateADT day = DayOf(LocalTime(moment, zone));
+  // Clocks that are put back just after midnight show the day before once more.
+  PG_RETURN_DATEADT(DayStart(day + 1, zone) <= moment ? day + 1 : day);
+}
+
+}  // namespace opsadmin
