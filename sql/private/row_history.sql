@@ -41,17 +41,21 @@ GRANT EXECUTE ON FUNCTION opsadmin_private.audited_row TO opsadmin_internal, ops
 -- The ids of the entries that changed a row, from the entry since on in one direction, up to the first one that begins or
 -- ends the row under this key, at most so many; and whether the table was truncated before that one, or at all. Going
 -- back, nothing before the last TRUNCATE is told. Events change nothing. Checks audit:read itself.
-CREATE OR REPLACE FUNCTION opsadmin_private.row_changes(target integer, key jsonb, since bigint, forward boolean, most integer, OUT ids bigint[], OUT truncated boolean)
+CREATE OR REPLACE FUNCTION opsadmin_private.row_changes(of_target integer, key jsonb, since bigint, forward boolean, most integer, OUT ids bigint[], OUT truncated boolean)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET max_parallel_workers_per_gather = 0 SET jit = off AS $$
 DECLARE
-  found_target opsadmin.target := (SELECT t FROM opsadmin.target t WHERE t.id = target);
+  found_target opsadmin.target := (SELECT t FROM opsadmin.target t WHERE t.id = of_target);
   entries text := opsadmin_private.audit_source('audit_entry');
   truncation bigint;
   entry record;
 BEGIN
   PERFORM opsadmin_private.require_permission('audit:read');
   ids := '{}';
+  truncated := false;
+  IF found_target.id IS NULL OR jsonb_typeof(key) IS DISTINCT FROM 'object' THEN
+    RETURN;
+  END IF;
   EXECUTE format('SELECT %s(e.id) FROM %s AS e WHERE e.target_id = $1 AND e.row_key IS NULL AND e.op = ''T'' AND e.id %s $2', CASE WHEN forward THEN 'min' ELSE 'max' END, entries,
                  CASE WHEN forward THEN '>' ELSE '<=' END) INTO truncation USING found_target.id, since;
   truncated := truncation IS NOT NULL;
