@@ -303,6 +303,11 @@ REVOKE ALL ON FUNCTION opsadmin_private.fail_job FROM PUBLIC;
 CREATE OR REPLACE FUNCTION opsadmin_private.finish_job(job_id bigint) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+  -- Who locks the job has seen that nothing is left: otherwise the one who does the last chunk could meet the lock of one
+  -- who is about to let go, and nobody would end the job.
+  IF EXISTS (SELECT FROM opsadmin.job_chunk c WHERE c.job_id = finish_job.job_id AND c.state = 'READY') THEN
+    RETURN false;
+  END IF;
   PERFORM FROM opsadmin.job j WHERE j.id = finish_job.job_id AND j.state = 'RUNNING' AND j.planned FOR UPDATE SKIP LOCKED;
   IF NOT FOUND OR EXISTS (SELECT FROM opsadmin.job_chunk c WHERE c.job_id = finish_job.job_id AND c.state = 'READY') THEN
     RETURN false;
