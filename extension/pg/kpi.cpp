@@ -34,10 +34,11 @@ static constexpr int64 note_length = 4 * USECS_PER_HOUR;
 static constexpr int max_time_columns = 16;
 static constexpr long max_known_tenants = 10000;
 
-// What a tenant column holds, in a form that can be hashed: an integer, a uuid, or a text of at most 63 bytes.
+// What a tenant column holds, in a form that can be hashed, without padding: an integer, a uuid, or a text, which is not
+// longer than tenants' keys can be.
 struct TenantKey {
   Oid type;
-  char value[64];  // the rest is zero
+  char value[68];  // the rest is zero
 };
 
 // The open day of a tenant.
