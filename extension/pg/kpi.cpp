@@ -34,8 +34,8 @@ static constexpr int64 note_length = 4 * USECS_PER_HOUR;
 static constexpr int max_time_columns = 16;
 static constexpr long max_known_tenants = 10000;
 
-// What a tenant column holds, in a form that can be hashed, without padding: an integer, a uuid, or a text, which is not
-// longer than tenants' keys can be.
+// What a tenant column holds, in a form that can be hashed, without padding: an integer, a uuid, or a text, which is
+// not longer than tenants' keys can be.
 struct TenantKey {
   Oid type;
   char value[68];  // the rest is zero
