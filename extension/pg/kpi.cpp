@@ -31,13 +31,13 @@ enum DirtyColumn { dirty_target_id, dirty_tenant_key, dirty_at, dirty_columns };
 
 // Notes are by stretches of time that need no time zone; one that a midnight cuts makes both its days dirty.
 static constexpr int64 note_length = 4 * USECS_PER_HOUR;
-static constexpr int max_time_columns = 16;
 static constexpr long max_known_tenants = 10000;
 
-// What a tenant column holds, in a form that can be hashed: an integer, a uuid, or a text of at most 63 bytes.
+// What a tenant column holds, in a form that can be hashed, without padding: an integer, a uuid, or a text, which is
+// not longer than tenants' keys can be.
 struct TenantKey {
   Oid type;
-  char value[64];  // the rest is zero
+  char value[68];  // the rest is zero
 };
 
 // The open day of a tenant.
@@ -66,7 +66,7 @@ struct KpiCall {
   int32 target_id;
   int tenant_column;  // attribute index
   Oid tenant_type;
-  int time_columns[max_time_columns];
+  int* time_columns;
   int time_column_count;
   TimestampTz now;
   TimestampTz latest_start;
@@ -313,7 +313,8 @@ static bool ReadArguments(KpiCall* call, const Trigger* trigger) {
     default:
       return false;
   }
-  for (int i = 2; i < trigger->tgnargs && call->time_column_count < max_time_columns; i++) {
+  call->time_columns = static_cast<int*>(palloc(sizeof(int) * trigger->tgnargs));
+  for (int i = 2; i < trigger->tgnargs; i++) {
     const int column = FindColumn(call->descriptor, trigger->tgargs[i]);
     if (column >= 0 && TupleDescAttr(call->descriptor, column)->atttypid == TIMESTAMPTZOID)
       call->time_columns[call->time_column_count++] = column;

@@ -58,7 +58,9 @@ BEGIN
     END IF;
     IF cardinality(tenant_ids) = 1 OR SQLSTATE NOT LIKE '2%' THEN
       RAISE WARNING USING ERRCODE = SQLSTATE, MESSAGE = format('KPI "%s" is not refreshed: %s', kpi.name, SQLERRM), HINT = 'Define it anew with opsadmin.define_kpi().';
-      PERFORM opsadmin_private.note_kpi_failure(kpi, SQLERRM, CASE WHEN cardinality(tenant_ids) = 1 THEN tenant_ids[1] END, (SELECT min(d) FROM unnest(days) AS d), (SELECT max(d) FROM unnest(days) AS d));
+      -- While a definition does not fit, changes leave no notes: then all days are owed.
+      PERFORM opsadmin_private.note_kpi_failure(kpi, SQLERRM, CASE WHEN SQLSTATE LIKE '2%' THEN tenant_ids[1] END, CASE WHEN SQLSTATE LIKE '2%' OR kpi.query IS NOT NULL THEN days[1] ELSE '-infinity' END,
+                                                CASE WHEN SQLSTATE LIKE '2%' THEN days[1] ELSE 'infinity' END);
       RETURN 0;
     END IF;
   END;
@@ -201,6 +203,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp 
 DECLARE
   owed record;
   owed_kpis opsadmin.kpi[];
+  columns name[] := ARRAY(SELECT a.attname FROM opsadmin.target t JOIN pg_attribute a ON a.attrelid = t.relation WHERE t.id = source.target_id AND NOT a.attisdropped);
   tenant_ids bigint[];
   lower date;
   upper date;
@@ -217,9 +220,12 @@ BEGIN
     GROUP BY b.tenant_id, b.first_day, b.last_day ORDER BY b.last_day DESC, min(b.created_at) LIMIT 1;
     EXIT WHEN NOT FOUND;
     SELECT array_agg(k ORDER BY k.ordinal), min(greatest(owed.first_day, k.frozen_before)) INTO owed_kpis, lower FROM unnest(kpis) AS k WHERE k.name = ANY (owed.names) OR owed.names IS NULL;
+    -- Those whose time column has gone are tried again later.
+    PERFORM opsadmin_private.note_kpi_failure(k, format('column "%s" does not exist', k.time_column), NULL, owed.first_day, owed.last_day) FROM unnest(owed_kpis) AS k WHERE k.query IS NULL AND k.time_column <> ALL (columns);
+    owed_kpis := ARRAY(SELECT k FROM unnest(owed_kpis) AS k WHERE k.query IS NOT NULL OR k.time_column = ANY (columns) ORDER BY k.ordinal);
     tenant_ids := ARRAY(SELECT t.id FROM opsadmin.tenant t WHERE t.id = coalesce(owed.tenant_id, t.id));
     upper := least(owed.last_day, (moment AT TIME ZONE 'UTC')::date + 1);
-    IF source.target_id <> 0 AND upper >= lower THEN
+    IF source.target_id <> 0 AND upper >= lower AND cardinality(owed_kpis) > 0 THEN
       -- Where neither the source has rows nor the KPIs have values there is nothing to do.
       SELECT min(u.oldest), max(u.newest) INTO oldest, newest
       FROM (SELECT d.* FROM (SELECT DISTINCT k.time_column FROM unnest(owed_kpis) AS k) AS c CROSS JOIN LATERAL opsadmin_private.source_days(source.target_id, c.time_column, owed.tenant_id, upper) AS d
@@ -229,7 +235,7 @@ BEGIN
       lower := greatest(lower, oldest);
       upper := CASE WHEN newest IS NOT NULL THEN least(upper, newest) END;
     END IF;
-    IF upper >= lower AND owed_kpis IS NOT NULL AND cardinality(tenant_ids) > 0 THEN
+    IF upper >= lower AND cardinality(owed_kpis) > 0 AND cardinality(tenant_ids) > 0 THEN
       spent := greatest(1, budget / cardinality(tenant_ids));
       from_day := greatest(lower, upper - spent + 1);
       stored := stored + opsadmin_private.store_kpis(owed_kpis, ARRAY(SELECT t FROM unnest(tenant_ids) AS t, generate_series(0, upper - from_day) AS n ORDER BY n, t),
@@ -368,6 +374,12 @@ BEGIN
            format('SELECT * FROM opsadmin.kpi_repair WHERE kpi = %L; -- they are put right', r.kpi)
     FROM opsadmin.kpi_repair r WHERE r.found_at > now() - interval '7 days' GROUP BY r.kpi;
   RETURN QUERY SELECT * FROM opsadmin_private.kpi_index_findings();
+  IF opsadmin_private.scheduled_jobs() > 0 THEN
+    RETURN QUERY
+      SELECT 'error', 'kpi', coalesce(t.name, 'KPIs by query'), format('the KPIs were refreshed last at %s', date_trunc('second', s.refreshed_at)), 'SELECT opsadmin.refresh_kpi(); -- its error says why'
+      FROM opsadmin.kpi_source s LEFT JOIN opsadmin.target t ON t.id = s.target_id
+      WHERE s.refreshed_at < now() - interval '10 minutes' AND (s.target_id = 0 OR EXISTS (SELECT FROM opsadmin.protected_table p WHERE p.target_id = s.target_id));
+  END IF;
   RETURN QUERY
     SELECT 'warning', 'kpi', coalesce(b.kpi, t.name, 'KPIs by query'), format('%s are still to be computed (%s)', CASE WHEN b.first_day = '-infinity' THEN format('days until %s', b.last_day)
              ELSE format('days from %s to %s', b.first_day, b.last_day) END, b.reason), 'CALL opsadmin.run_kpis();'

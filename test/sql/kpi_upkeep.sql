@@ -1,6 +1,6 @@
 -- Upkeep of KPIs: what is noted of late changes by whatever statement, that a refresh makes all equal to a recomputation, days of
 -- time zones with odd midnights, tenants that change, partitions that come and go, failures, sticky and frozen values, verification.
-SELECT plan(106);
+SELECT plan(110);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -216,6 +216,17 @@ SELECT opsadmin.define_kpi('huge', 'regress_shop.sale', 'at', 'sum(9223372036854
 SELECT opsadmin.refresh_kpi() \g /dev/null
 SELECT is((SELECT sum(value) FROM opsadmin.daily_kpi WHERE kpi = 'huge'), (SELECT 9223372036854775807 * sum(value) FROM opsadmin.daily_kpi WHERE kpi = 'orders'), 'sums do not overflow');
 SELECT opsadmin.drop_kpi('huge') \g /dev/null
+
+-- A time column that has gone, and come back: what changed meanwhile left no notes, and is computed all the same.
+ALTER TABLE regress_shop.sale RENAME closed_at TO gone;
+UPDATE regress_shop.sale SET gone = at WHERE id BETWEEN 600 AND 620;
+SELECT is(opsadmin.refresh_kpi() > 0, true, 'a KPI whose column has gone does not stop the others');
+SELECT is((SELECT array_agg(kpi) FROM opsadmin.kpi_failure), '{closed}', 'it has failed');
+UPDATE opsadmin.kpi_backlog SET not_before = now() - interval '1 minute' WHERE reason = 'failed';
+SELECT is(opsadmin.refresh_kpi() > 0, true, 'nor does it when it is tried again');
+ALTER TABLE regress_shop.sale RENAME gone TO closed_at;
+UPDATE opsadmin.kpi_backlog SET not_before = now() - interval '1 minute' WHERE reason = 'failed';
+SELECT is_right('with the column the values come back');
 
 -- A changed definition serves the old values until they are computed anew.
 SELECT opsadmin.define_kpi('revenue', 'regress_shop.sale', 'at', 'sum(amount) * 2', 'status = ''PAID''', 'money') \g /dev/null

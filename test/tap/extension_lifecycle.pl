@@ -72,10 +72,10 @@ is($warned, 0, 'by default the guard refuses nothing');
 like($warning, qr/WARNING:  this takes a protection of "part_1" away\nDETAIL:  Row-level security keeps the tenants apart\.\nHINT:  .*opsadmin\.guard = off/, 'but warns');
 is($cluster->query('company', q{SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'part'::regclass AND contype = 'f'}),
     'FOREIGN KEY (tenant_id, item_id) REFERENCES item(tenant_id, id)', 'as is the foreign key');
-$cluster->query('company', "SELECT opsadmin.unprotect('item'), opsadmin.unprotect('part'), opsadmin.unaudit('item')");
+$cluster->query('company', "SELECT opsadmin.unprotect('item'), opsadmin.unprotect('part'), opsadmin.unaudit('item'), opsadmin.drop_kpi('items')");
 is($cluster->query('company', q{SELECT relrowsecurity, relforcerowsecurity, (SELECT count(*) FROM pg_policy) FROM pg_class WHERE relname = 'item'}),
     "f|f|$policies", 'unprotect() knows that row-level security was not the company\'s own');
-is(($cluster->psql('company', 'DROP EXTENSION opsadmin'))[0], 0, 'without protected and audited tables DROP EXTENSION goes through');
+is(($cluster->psql('company', 'DROP EXTENSION opsadmin'))[0], 0, 'without protected and audited tables and KPIs DROP EXTENSION goes through');
 $cluster->query('company', 'CREATE EXTENSION opsadmin');
 
 # The owner of the extension goes, or what it is made of, with all that depends on it.
