@@ -94,7 +94,7 @@ SELECT opsadmin.begin_as('lee@example.com', reason => 'spring sale') \g /dev/nul
 SELECT opsadmin.run_action('discount', '{"percent":"25"}', '{"filter":{"column":"price","op":">","value":"10"},"search":" tea ","except":["3","4"]}') AS job \gset
 SELECT is((opsadmin.get_job(:job)::jsonb - 'id') - 'created_at',
           '{"name":"discount","label":{"en":"Discount","ko":"Discount"},"actor_name":"Lee","tenant":{"slug":"acme","name":"Acme"},"target":"regress_shop.item","selection_summary":"all matching, \"tea\", except 2",
-            "params":{"percent":"25"},"state":"PENDING","total":null,"processed":0,"changed":0,"skipped":0,"failed":0,"error":null,"wait_reason":null,"rate":null,"eta":null,"started_at":null,"finished_at":null}',
+            "params":{"percent":"25"},"state":"PENDING","total":null,"processed":0,"changed":0,"skipped":0,"failed":0,"on_error":"stop","can_retry":false,"has_errors":false,"error":null,"wait_reason":null,"rate":null,"eta":null,"started_at":null,"finished_at":null}',
           'get_job() of a job that waits');
 SELECT is(failure(format('SELECT changes FROM opsadmin.job WHERE id = %s', :job)), '42501', 'its SQL is not for those who run it');
 COMMIT;
