@@ -69,7 +69,8 @@ OPSADMIN_FUNCTION(opsadmin_note_chunk) {
   const bool disturbed = PG_GETARG_BOOL(3) || Waiters() > 0;
   // The last chunk of a range says nothing when it is small.
   if (rows >= job->rows / 2 || disturbed)
-    job->rows = NextChunkRows(Min(Max(rows, 1), job->rows), PG_GETARG_FLOAT8(2), job_lock_budget, disturbed, job_chunk_rows);
+    job->rows =
+        NextChunkRows(Min(Max(rows, 1), job->rows), PG_GETARG_FLOAT8(2), job_lock_budget, disturbed, job_chunk_rows);
   PG_RETURN_VOID();
 }
 
@@ -170,7 +171,8 @@ static void ReadConfiguration() {
   ProcessConfigFile(PGC_SIGHUP);
 }
 
-// throttle_reason() returns why jobs wait, NULL when they do not. It asks measure_throttle() at most four times a second.
+// throttle_reason() returns why jobs wait, NULL when they do not. It asks measure_throttle() at most four times a
+// second.
 OPSADMIN_FUNCTION(opsadmin_throttle_reason) {
   constexpr int interval = 250;  // milliseconds
   static TimestampTz measured = 0;

@@ -23,17 +23,14 @@ RunAs SwitchTo(Oid role, bool restricted) {
   GetUserIdAndSecContext(&run.saved_user, &run.saved_context);
   // Deferred constraints would otherwise be checked, and deferred triggers run, at commit as the worker.
   if (SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0) < 0) elog(ERROR, "SET CONSTRAINTS failed");
-  SetUserIdAndSecContext(role, run.saved_context | SECURITY_LOCAL_USERID_CHANGE |
-                                   (restricted ? SECURITY_RESTRICTED_OPERATION : 0));
+  SetUserIdAndSecContext(
+      role, run.saved_context | SECURITY_LOCAL_USERID_CHANGE | (restricted ? SECURITY_RESTRICTED_OPERATION : 0));
   run.guc_level = NewGUCNestLevel();
-  // Keys are planned as text by one session and read by another: both see the same forms. The engine's own plans are for
-  // its own tables.
-  static constexpr const char* settings[][2] = {{"row_security", "on"},
-                                                {"DateStyle", "ISO, YMD"},
-                                                {"IntervalStyle", "postgres"},
-                                                {"bytea_output", "hex"},
-                                                {"extra_float_digits", "1"},
-                                                {"enable_seqscan", "on"}};
+  // Keys are planned as text by one session and read by another: both see the same forms. The engine's own plans are
+  // for its own tables.
+  static constexpr const char* settings[][2] = {{"row_security", "on"},        {"DateStyle", "ISO, YMD"},
+                                                {"IntervalStyle", "postgres"}, {"bytea_output", "hex"},
+                                                {"extra_float_digits", "1"},   {"enable_seqscan", "on"}};
   for (const auto& setting : settings)
     (void)set_config_option(setting[0], setting[1], PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
   return run;

@@ -12,8 +12,8 @@ struct RunAs {
 };
 
 // Becomes a role, as PostgreSQL's own maintenance commands do; needs an open SPI connection. The end of the
-// (sub)transaction switches back, too. restricted: what would leave a trap for the switched-from role is refused (temporary
-// tables, LISTEN, cursors WITH HOLD). SET ROLE and the like are refused in any case.
+// (sub)transaction switches back, too. restricted: what would leave a trap for the switched-from role is refused
+// (temporary tables, LISTEN, cursors WITH HOLD). SET ROLE and the like are refused in any case.
 RunAs SwitchTo(Oid role, bool restricted = true);
 // Checks what the statements have deferred, while they are still the role's.
 void CheckDeferred();

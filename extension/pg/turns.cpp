@@ -1,7 +1,7 @@
-// Fair turns: whose jobs have had the least of the workers' time comes next. Start-time fair queueing (Goyal, Vin, Cheng,
-// 1996): a turn starts at the later of its last one's end and the start of the one that is served now, and ends a
-// chunk's milliseconds later. Tenants have turns, and so has each of a tenant's tables. What is forgotten, because the
-// server started or the table is full, starts with the others.
+// Fair turns: whose jobs have had the least of the workers' time comes next. Start-time fair queueing (Goyal, Vin,
+// Cheng, 1996): a turn starts at the later of its last one's end and the start of the one that is served now, and ends
+// a chunk's milliseconds later. Tenants have turns, and so has each of a tenant's tables. What is forgotten, because
+// the server started or the table is full, starts with the others.
 #include "compat.h"
 #include "turns.h"
 
