@@ -141,6 +141,8 @@ BEGIN
   IF source.pending_xid <= oldest THEN
     source.settled_at := source.pending_at;
   END IF;
+  -- The first refresh of a source may meet transactions, and knows of no settled moment.
+  source.settled_at := coalesce(source.settled_at, '-infinity');
 END
 $$;
 COMMENT ON FUNCTION opsadmin_private.lock_source IS 'Takes the lock of a source of KPIs and learns before which moment every transaction has ended';
