@@ -3,9 +3,11 @@
 #include "compat.h"
 
 extern "C" {
+#include "access/transam.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/timestamp.h"
+#include "utils/xid8.h"
 }
 
 namespace opsadmin {
@@ -41,6 +43,12 @@ OPSADMIN_FUNCTION(opsadmin_local_day) {
   const DateADT day = DayOf(LocalTime(moment, zone));
   // Clocks that are put back just after midnight show the day before once more.
   PG_RETURN_DATEADT(DayStart(day + 1, zone) <= moment ? day + 1 : day);
+}
+
+// The transaction number that is given next: higher than that of everybody who has written so far. A snapshot's xmax
+// may be lower.
+OPSADMIN_FUNCTION(opsadmin_next_xid) {
+  PG_RETURN_FULLTRANSACTIONID(ReadNextFullTransactionId());
 }
 
 }  // namespace opsadmin

@@ -120,6 +120,7 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp 
 DECLARE
   snapshot pg_snapshot;
   oldest xid8;
+  next xid8;
 BEGIN
   IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
     RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'KPIs are refreshed in READ COMMITTED transactions only',
@@ -127,16 +128,23 @@ BEGIN
   END IF;
   SELECT s.* INTO source FROM opsadmin.kpi_source s WHERE s.target_id = $1 FOR UPDATE;
   moment := clock_timestamp();
+  -- Who has written before this moment has a lower number.
+  next := opsadmin_private.next_xid();
   SELECT pg_current_snapshot() INTO snapshot;
-  SELECT coalesce(min(x), pg_snapshot_xmax(snapshot)) INTO oldest FROM pg_snapshot_xip(snapshot) AS x;
+  SELECT min(x) INTO oldest FROM pg_snapshot_xip(snapshot) AS x;
+  -- All below a snapshot's xmax that it does not list have ended; only this transaction itself may be the xmax.
+  IF oldest IS NULL AND pg_current_xact_id_if_assigned() = pg_snapshot_xmax(snapshot) THEN
+    oldest := (pg_snapshot_xmax(snapshot)::text::bigint + 1)::text::xid8;
+  END IF;
+  oldest := coalesce(oldest, pg_snapshot_xmax(snapshot));
   -- One that is higher than any yet is another cluster's.
-  IF source.pending_xid <= pg_snapshot_xmax(snapshot) AND source.pending_xid <= oldest THEN
+  IF source.pending_xid <= next AND source.pending_xid <= oldest THEN
     source.settled_at := source.pending_at;
     source.pending_xid := NULL;
   END IF;
-  IF source.pending_xid IS NULL OR source.pending_xid > pg_snapshot_xmax(snapshot) THEN
+  IF source.pending_xid IS NULL OR source.pending_xid > next THEN
     source.pending_at := moment;
-    source.pending_xid := pg_snapshot_xmax(snapshot);
+    source.pending_xid := next;
   END IF;
   IF source.pending_xid <= oldest THEN
     source.settled_at := source.pending_at;

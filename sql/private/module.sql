@@ -220,6 +220,11 @@ LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_local_day
 COMMENT ON FUNCTION opsadmin_private.local_day IS 'The day of a time zone that a moment belongs to; NULL for infinity';
 REVOKE ALL ON FUNCTION opsadmin_private.local_day FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION opsadmin_private.next_xid() RETURNS xid8
+LANGUAGE c VOLATILE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_next_xid';
+COMMENT ON FUNCTION opsadmin_private.next_xid IS 'The transaction number that is given next';
+REVOKE ALL ON FUNCTION opsadmin_private.next_xid FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION opsadmin_private.single_call(expression text) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_single_call';
 COMMENT ON FUNCTION opsadmin_private.single_call IS 'The function of an expression that is one call, with " distinct" behind it; NULL for others';

@@ -96,6 +96,7 @@ SQL
 }
 
 my @complaints;
+my $values = 0;
 for my $round (1 .. 6) {
     my @sessions = map { $cluster->session('shop') } 1 .. 3;
     my @refreshers = map { $cluster->session('shop') } 1 .. 2;
@@ -117,9 +118,10 @@ for my $round (1 .. 6) {
         $_->quit for @sessions, @refreshers;
     }
     is(what_is_wrong(), 'nothing', "round $round: the stored values are those of a recomputation, seed $seed");
+    $values += $cluster->query('shop', 'SELECT count(*) FROM opsadmin.daily_kpi WHERE value <> 0');
 }
 is(join('', @complaints), '', 'no refresh has failed');
-cmp_ok($cluster->query('shop', 'SELECT count(*) FROM opsadmin.daily_kpi WHERE value <> 0'), '>', 50, 'there are many');
+cmp_ok($values, '>', 50, 'there are many');
 is($cluster->query('shop', q{SELECT coalesce(string_agg(message, ' '), 'none') FROM opsadmin.kpi_failure}), 'none', 'nor a KPI');
 # Another truth is found to be none.
 $cluster->query('shop', q{ALTER TABLE sale DISABLE TRIGGER ALL; INSERT INTO sale VALUES (100000, 1, 1, 'PAID', now() - interval '9 days')});
