@@ -268,6 +268,7 @@ OPSADMIN_FUNCTION(opsadmin_plan_keys_as) {
   pushJsonbValue(&receiver.state, WJB_BEGIN_ARRAY, nullptr);
   if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
   const RunAs run = SwitchTo(role);
+  PlanFreely();
   SPIExecuteOptions options = {};
   options.read_only = true;
   options.dest = &receiver.base;

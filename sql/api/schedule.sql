@@ -46,9 +46,9 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.require_cron IS 'Raises OA440 or OA441 unless pg_cron runs in this database';
 REVOKE ALL ON FUNCTION opsadmin_private.require_cron FROM PUBLIC;
 
--- schedule(workers, wait_for_worker) makes pg_cron start the workers, refresh the KPIs each minute and run the upkeep each
--- night, replacing what was scheduled, and waits until a worker has connected (0 does not wait). Not inside a
--- transaction. OA440 and OA441 without pg_cron here, OA442 when no worker connects in time.
+-- schedule(workers, wait_for_worker) makes pg_cron start the workers, refresh the KPIs each minute, and run the upkeep and
+-- verify the KPIs each night, replacing what was scheduled, and waits until a worker has connected (0 does not wait). Not
+-- inside a transaction. OA440 and OA441 without pg_cron here, OA442 when no worker connects in time.
 CREATE OR REPLACE PROCEDURE opsadmin.schedule(workers integer DEFAULT 2, wait_for_worker interval DEFAULT '75 seconds')
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -67,7 +67,8 @@ BEGIN
   FOR job IN
     SELECT pg_catalog.format('opsadmin worker %s', slot) AS name, '* * * * *' AS timing, pg_catalog.format('CALL opsadmin.run_worker(%s)', slot) AS command
     FROM pg_catalog.generate_series(1, workers) AS slot
-    UNION ALL VALUES ('opsadmin kpi', '* * * * *', 'CALL opsadmin.run_kpis()'), ('opsadmin maintenance', '17 3 * * *', 'SELECT opsadmin.run_maintenance()')
+    UNION ALL VALUES ('opsadmin kpi', '* * * * *', 'CALL opsadmin.run_kpis()'), ('opsadmin maintenance', '17 3 * * *', 'SELECT opsadmin.run_maintenance()'),
+                     ('opsadmin verification', '47 3 * * *', 'SELECT opsadmin.verify_kpi()')
   LOOP
     PERFORM cron.schedule_in_database(job.name, job.timing, job.command, pg_catalog.current_database()::text, 'opsadmin_worker');
   END LOOP;
@@ -116,7 +117,7 @@ COMMENT ON FUNCTION opsadmin.unschedule IS 'Takes opsadmin''s jobs out of pg_cro
 REVOKE ALL ON FUNCTION opsadmin.unschedule FROM PUBLIC;
 
 -- The upkeep: makes the audit log's partitions of the next weeks; forgets expired secrets, attempts to sign in and requests
--- after 90 days, pg_cron's records of opsadmin's runs after 7 days and audit entries after their retention; verifies the KPIs. A step that
+-- after 90 days, pg_cron's records of opsadmin's runs after 7 days and audit entries after their retention. A step that
 -- fails undoes no other: it is a WARNING, and a finding of health() until it succeeds. Returns the number of rows removed.
 CREATE OR REPLACE FUNCTION opsadmin.run_maintenance() RETURNS bigint
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -125,7 +126,7 @@ DECLARE
   removed bigint;
   total bigint := 0;
 BEGIN
-  FOREACH part IN ARRAY '{partitions,secrets,sign-ins,requests,jobs,cron,audit,kpis}'::text[] LOOP
+  FOREACH part IN ARRAY '{partitions,secrets,sign-ins,requests,jobs,cron,audit}'::text[] LOOP
     BEGIN
       CASE part
         WHEN 'partitions' THEN
@@ -143,14 +144,11 @@ BEGIN
         WHEN 'cron' THEN
           CONTINUE WHEN NOT opsadmin_private.has_cron();
           EXECUTE 'DELETE FROM cron.job_run_details d WHERE d.username = ''opsadmin_worker'' AND d.database = current_database() AND d.end_time < now() - interval ''7 days''';
-        WHEN 'audit' THEN
-          total := total + opsadmin_private.purge_audit();
         ELSE
-          -- The last one, because the locks of the KPIs' sources are held until the end.
-          PERFORM opsadmin.verify_kpi();
+          total := total + opsadmin_private.purge_audit();
       END CASE;
       GET DIAGNOSTICS removed = ROW_COUNT;
-      IF part NOT IN ('partitions', 'audit', 'kpis') THEN
+      IF part NOT IN ('partitions', 'audit') THEN
         total := total + removed;
       END IF;
       DELETE FROM opsadmin.upkeep_failure f WHERE f.step = part;
