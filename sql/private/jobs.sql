@@ -598,10 +598,11 @@ BEGIN
     WHERE c.job_id = chunk.job_id AND c.chunk_no = chunk.chunk_no;
     UPDATE opsadmin.job j SET wait_reason = message WHERE j.id = job.id AND j.state IN ('PLANNING', 'RUNNING');
   ELSE
-    IF state = '42501' AND message LIKE '%security-restricted operation%' THEN
-      message := message || coalesce((SELECT format(': trigger "%s" needs it, and opsadmin.trust_triggers() can allow it', u.trigger_name)
-                                      FROM opsadmin_private.user_triggers(relation) AS u WHERE position(u.function_name IN place) > 0 LIMIT 1), '');
-    END IF;
+    -- A trigger that works in the company's own sessions may not do so here: say which one, and what helps.
+    message := message || coalesce((
+      SELECT format(CASE WHEN state = '42501' AND message LIKE '%security-restricted operation%' THEN ': trigger "%s" needs it, and opsadmin.trust_triggers() can allow it'
+                         WHEN state IN ('42P01', '42883', '42704', '3F000') THEN ': trigger "%s" finds no names of the company''s schemas by itself, and ALTER FUNCTION … SET search_path helps it' END, u.trigger_name)
+      FROM opsadmin_private.user_triggers(relation) AS u WHERE position(u.function_name IN place) > 0 LIMIT 1), '');
     UPDATE opsadmin.job_chunk c SET state = 'FAILED', attempts = c.attempts + 1, begun = 0, error = message, done_at = clock_timestamp()
     WHERE c.job_id = chunk.job_id AND c.chunk_no = chunk.chunk_no;
     PERFORM opsadmin_private.fail_job(job.id, message);

@@ -1,7 +1,7 @@
 -- What goes wrong in a job: bad rows, skipped or not, and tried again; the chunk that kills its backend; triggers that
 -- jobs must not run; throttles; a clock that was set back. And which job comes next.
 -- topic: jobs
-SELECT plan(90);
+SELECT plan(92);
 \ir include/failure.psql
 SET client_min_messages = error;
 SET opsadmin.job_chunk_rows = 100;
@@ -168,6 +168,19 @@ SELECT matches(concat_ws(' ', state, error), '^FAILED cannot set parameter "role
 DROP TRIGGER become ON regress_shop.item;
 DROP TRIGGER scratch ON regress_shop.item;
 SELECT opsadmin.trust_triggers('regress_shop.item', '{}') \g /dev/null
+
+-- A trigger that relies on the search_path of the company's sessions.
+CREATE TABLE regress_shop.note (n int);
+CREATE FUNCTION regress_shop.unqualified() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN INSERT INTO note VALUES (1); RETURN NULL; END$$;
+CREATE TRIGGER unqualified AFTER UPDATE ON regress_shop.item FOR EACH STATEMENT EXECUTE FUNCTION regress_shop.unqualified();
+SELECT opsadmin.bulk_update('regress_shop.item', 'touched = 9', 'id <= 10') AS job \gset
+CALL opsadmin.run_jobs();
+SELECT matches(concat_ws(' ', state, error), '^FAILED relation "note" does not exist: trigger "unqualified" finds no names', 'a trigger that needs a search_path is named') FROM opsadmin.bulk_job WHERE id = :job;
+ALTER FUNCTION regress_shop.unqualified() SET search_path = regress_shop;
+SELECT opsadmin.retry_job(:job) \g /dev/null
+CALL opsadmin.run_jobs();
+SELECT is(progress(:job), 'DONE 10 10 10 0 0', 'and works once it has its own');
+DROP TRIGGER unqualified ON regress_shop.item;
 
 -- Deleting.
 CALL set_up('{}');
