@@ -32,6 +32,9 @@ extern "C" {
 #define OPSADMIN_PERMISSION_LIST range_table
 #endif
 
+// Of utils/pg_locale.h, which wants the headers of ICU.
+extern "C" PGDLLIMPORT char* locale_monetary;
+
 // A walker of trees as the server declares it; before 16 it was a function without a prototype.
 #if PG_VERSION_NUM >= 160000
 #define OPSADMIN_WALKER(function) (function)

@@ -15,7 +15,6 @@ extern "C" {
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/pg_locale.h"
 #include "utils/resowner.h"
 #include "utils/typcache.h"
 #include "utils/xml.h"

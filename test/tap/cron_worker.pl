@@ -70,7 +70,7 @@ $schedule->wait;
 is($schedule->error, '', sprintf 'schedule() returns when a worker has come, after %.1f s', time - $began);
 $schedule->quit;
 $cluster->wait_for('shop', "SELECT count(*) = 2 FROM opsadmin.worker_run WHERE connected_at > now() - interval '1 minute'", 't', 10);
-is($cluster->query('shop', 'SELECT count(*), string_agg(DISTINCT username, \',\') FROM cron.job'), '4|opsadmin_worker', 'two workers, KPIs and upkeep are scheduled');
+is($cluster->query('shop', 'SELECT count(*), string_agg(DISTINCT username, \',\') FROM cron.job'), '5|opsadmin_worker', 'two workers, KPIs, their verification and upkeep are scheduled');
 is($cluster->query('shop', 'SELECT count(*) FROM opsadmin.health()'), 0, 'health() has nothing to say');
 
 $refused->wait;
@@ -100,7 +100,8 @@ for my $restart ($ENV{OPSADMIN_TEST_LONG} ? (0, 1) : 1) {
     kill 'KILL', $pid;
     $cluster->wait_for('shop', 'SELECT pg_postmaster_start_time() IS NOT NULL');
     my $processed = BulkJob::is_consistent($cluster, 'shop', $job, 'after SIGKILL of a worker');
-    ok($processed >= 2000 * $done && $processed < $BulkJob::rows, 'some of it is done, some not');
+    # The last chunks may be gone with their rows: they do not wait for the disk.
+    ok($processed % 2000 == 0 && $processed < $BulkJob::rows, "some of it is done, some not ($done chunks were)");
     if ($restart) {
         $cluster->kill9;
         $cluster->start;
@@ -114,7 +115,7 @@ $cluster->wait_for('shop', "SELECT max(computed_at) > '$computed_at' FROM opsadm
 is($cluster->query('shop', 'SELECT string_agg(value::text, \',\' ORDER BY tenant_id) FROM opsadmin.daily_kpi WHERE value > 0'), '2,1', 'the KPIs were refreshed');
 is($cluster->query('shop', 'SELECT count(*) FROM opsadmin.health()'), 0, 'health() has nothing to say afterwards');
 is($cluster->query('shop', 'SELECT opsadmin.run_maintenance()', user => 'opsadmin_worker'), 0, 'the worker may do the upkeep');
-is($cluster->query('shop', 'SELECT opsadmin.unschedule(), (SELECT count(*) FROM cron.job)'), '4|4', 'unschedule() takes out the four');
+is($cluster->query('shop', 'SELECT opsadmin.unschedule(), (SELECT count(*) FROM cron.job)'), '5|5', 'unschedule() takes out the five');
 is($cluster->query('shop', 'SELECT count(*) FROM cron.job'), 0, 'and none is left');
 
 # Workers that wait for work do not hold up a shutdown.
