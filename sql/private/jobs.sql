@@ -594,7 +594,8 @@ BEGIN
   ELSIF kind = 'transient' OR kind = 'unknown' AND chunk.attempts + 1 < most_attempts THEN
     UPDATE opsadmin.job_chunk c
     SET attempts = c.attempts + 1, begun = 0, error = message,
-        retry_at = clock_timestamp() + least(interval '30 seconds', interval '50 ms' * 2 ^ least(c.attempts, 10)) * (0.5 + random())
+        -- What others lock they let go of soon, and the next step is smaller.
+        retry_at = clock_timestamp() + least(CASE WHEN state IN ('40001', '40P01', '55P03') THEN interval '1 second' ELSE interval '30 seconds' END, interval '50 ms' * 2 ^ least(c.attempts, 10)) * (0.5 + random())
     WHERE c.job_id = chunk.job_id AND c.chunk_no = chunk.chunk_no;
     UPDATE opsadmin.job j SET wait_reason = message WHERE j.id = job.id AND j.state IN ('PLANNING', 'RUNNING');
   ELSE

@@ -57,7 +57,7 @@ for my $level ('read committed', 'repeatable read', 'serializable') {
     # The shop goes on selling after the job, too.
     my $sales = $cluster->query('shop', 'SELECT count(*) FROM sale');
     $cluster->wait_for('shop', "SELECT count(*) > $sales FROM sale");
-    $traffic->signal('INT');
+    $traffic->signal('TERM');
     $traffic->finish;
     $cluster->wait_for('shop', q{SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pgbench'}, 0);
     is($cluster->query('shop', "SELECT state, total, processed, changed, skipped, failed FROM opsadmin.bulk_job WHERE id = $job"),

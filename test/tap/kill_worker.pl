@@ -46,7 +46,8 @@ for my $round (@rounds) {
 
     my $processed = BulkJob::is_consistent($cluster, 'company', $job, $name);
     if ($workers == 1 || $crash) {
-        ok($processed >= 2000 * $done && $processed < $BulkJob::rows, "$name: some of it is done, some not");
+        # A crash may take the last chunks back with their rows: they do not wait for the disk.
+        ok($processed >= ($crash ? 0 : 2000 * $done) && $processed % 2000 == 0 && $processed < $BulkJob::rows, "$name: some of it is done, some not");
     } else {
         is($processed, $BulkJob::rows, "$name: the other worker did the rest");
     }
