@@ -94,14 +94,14 @@ GRANT EXECUTE ON FUNCTION opsadmin_private.tenant_of_names TO opsadmin_internal,
 -- Reads as its owner, because partners have no right on these columns, so it has the condition of the policies itself.
 -- It is no barrier, so that it joins by index: therefore each value is masked, too. The subqueries are evaluated once,
 -- and not by the planner. From where it came is a partner's own only of what came through the gateway: of a DBA or the
--- company's application, who have bound the context themselves, it is theirs.
+-- company's application, who have bound the context themselves, it is theirs. A job has the address of who started it.
 CREATE VIEW opsadmin_private.audit_who AS
 SELECT h.id,
        CASE WHEN (SELECT opsadmin_private.sees_staff()) OR h.tenant_id = (SELECT opsadmin_private.tenant_of_names()) AND h.site IS DISTINCT FROM 'internal' THEN h.actor_id END AS actor_id,
        CASE WHEN (SELECT opsadmin_private.sees_staff()) OR h.tenant_id = (SELECT opsadmin_private.tenant_of_names()) AND h.site IS DISTINCT FROM 'internal' THEN h.actor_name
             WHEN h.tenant_id = (SELECT opsadmin_private.tenant_of_names()) THEN 'support' END AS actor_name,
        CASE WHEN (SELECT opsadmin_private.sees_staff()) OR h.tenant_id = (SELECT opsadmin_private.tenant_of_names()) AND h.site = 'partner' AND h.actor_id IS NOT NULL AND h.db_user = 'opsadmin_partner_login' THEN h.db_user END AS db_user,
-       CASE WHEN (SELECT opsadmin_private.sees_staff()) OR h.tenant_id = (SELECT opsadmin_private.tenant_of_names()) AND h.site = 'partner' AND h.actor_id IS NOT NULL AND h.db_user = 'opsadmin_partner_login' THEN h.ip END AS ip,
+       CASE WHEN (SELECT opsadmin_private.sees_staff()) OR h.tenant_id = (SELECT opsadmin_private.tenant_of_names()) AND h.site = 'partner' AND h.actor_id IS NOT NULL AND (h.db_user = 'opsadmin_partner_login' OR h.job_id IS NOT NULL) THEN h.ip END AS ip,
        CASE WHEN (SELECT opsadmin_private.sees_staff()) OR h.tenant_id = (SELECT opsadmin_private.tenant_of_names()) AND h.site = 'partner' AND h.actor_id IS NOT NULL AND h.db_user = 'opsadmin_partner_login' THEN h.application END AS application
 FROM (SELECT * FROM opsadmin.audit_header UNION ALL SELECT * FROM opsadmin.audit_header_overflow) AS h
 WHERE (SELECT opsadmin_private.sees_staff()) OR h.tenant_id = (SELECT opsadmin_private.tenant_of_names());

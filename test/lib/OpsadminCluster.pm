@@ -165,7 +165,8 @@ sub send {
     @$self{qw(out err)} = ('', '');
     $self->{mark} = 'opsadmin-session-' . ++$self->{number};
     $self->{in} .= "$sql\n;\n\\echo $self->{mark}\n\\warn $self->{mark}\n";
-    $self->{psql}->pump_nb;
+    # psql ends with its connection.
+    eval { $self->{psql}->pump_nb; 1 } or $self->{err} = "the session has ended\n";
     return $self;
 }
 
