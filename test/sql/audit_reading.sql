@@ -112,7 +112,7 @@ SELECT is(:'own'::text, 'UPDATE 1 Lee, UPDATE 1 Lee', 'the tenant''s people are'
 SELECT is(:'job'::text, 'UPDATE 1 Lee', 'by job');
 SELECT is(:'tenant'::text, 'OA422 /filter/tenant', 'tenant is no filter of theirs');
 SELECT is(ARRAY[:'foreign_key', :'foreign_id'], ARRAY['', ''], 'neither key nor id leads to another tenant');
-SELECT is(:'raw'::text, format('partner|%1$s|Lee, -, internal|support|ticket 7, partner|%1$s|Lee, -', (SELECT id FROM opsadmin.actor WHERE email = 'lee@example.com')), 'raw SQL on the view tells no more, nor who has bound the context and from where');
+SELECT is(:'raw'::text, format('partner|%1$s|Lee|192.0.2.7, -, internal|support|ticket 7, partner|%1$s|Lee, -', (SELECT id FROM opsadmin.actor WHERE email = 'lee@example.com')), 'raw SQL on the view tells no more, nor who has bound the context; a job has the address of who started it');
 SELECT doesnt_match(:'json'::text, 'Kim', 'nor does the list');
 SELECT is(ARRAY[:'header', :'header_ip', :'header_rows'], ARRAY['42501', '42501', '3'], 'nor the table behind it');
 SELECT is(:'who'::text, 'Lee support Lee', 'nor the view that masks, which has no row of other tenants');
