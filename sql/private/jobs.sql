@@ -523,6 +523,7 @@ DECLARE
   message text;
   place text;
   kind text;
+  longest_pause interval;
   milliseconds double precision;
 BEGIN
   IF is_last THEN
@@ -574,6 +575,8 @@ BEGIN
   END IF;
   PERFORM set_config('lock_timeout', '10s', true);
   kind := opsadmin_private.error_kind(state);
+  -- What others lock they let go of soon, and the next step is smaller.
+  longest_pause := CASE WHEN state IN ('40001', '40P01', '55P03') THEN '1 second' ELSE '30 seconds' END;
   milliseconds := extract(epoch FROM clock_timestamp() - began) * 1000;
   PERFORM opsadmin_private.note_chunk(job.id, row_step, milliseconds, coalesce(kind = 'transient', false));
   PERFORM opsadmin_private.take_turn(coalesce(job.tenant_id, 0), job.target_id, milliseconds);
@@ -594,8 +597,7 @@ BEGIN
   ELSIF kind = 'transient' OR kind = 'unknown' AND chunk.attempts + 1 < most_attempts THEN
     UPDATE opsadmin.job_chunk c
     SET attempts = c.attempts + 1, begun = 0, error = message,
-        -- What others lock they let go of soon, and the next step is smaller.
-        retry_at = clock_timestamp() + least(CASE WHEN state IN ('40001', '40P01', '55P03') THEN interval '1 second' ELSE interval '30 seconds' END, interval '50 ms' * 2 ^ least(c.attempts, 10)) * (0.5 + random())
+        retry_at = clock_timestamp() + least(longest_pause, interval '50 ms' * 2 ^ least(c.attempts, 10)) * (0.5 + random())
     WHERE c.job_id = chunk.job_id AND c.chunk_no = chunk.chunk_no;
     UPDATE opsadmin.job j SET wait_reason = message WHERE j.id = job.id AND j.state IN ('PLANNING', 'RUNNING');
   ELSE
