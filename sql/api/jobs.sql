@@ -214,10 +214,8 @@ DECLARE
   names name[];
   every integer := current_setting('opsadmin.job_chunk_rows')::integer;
 BEGIN
-  IF EXISTS (SELECT FROM opsadmin.job j WHERE j.id = job_id AND j.state = 'DONE' AND coalesce(j.failed, 0) = 0) THEN
-    PERFORM opsadmin_private.move_job(job_id, '{FAILED}', 'RUNNING');
-  END IF;
-  PERFORM opsadmin_private.move_job(job_id, '{FAILED,DONE}', 'RUNNING');
+  -- A job that is done has something to try again only when rows of it failed.
+  PERFORM opsadmin_private.move_job(job_id, CASE WHEN EXISTS (SELECT FROM opsadmin.job j WHERE j.id = job_id AND j.failed > 0) THEN '{FAILED,DONE}'::text[] ELSE '{FAILED}' END, 'RUNNING');
   UPDATE opsadmin.job_chunk c SET state = 'READY', attempts = 0, begun = 0, retry_at = NULL, error = NULL WHERE c.job_id = retry_job.job_id AND c.state = 'FAILED';
   SELECT (opsadmin_private.key_columns(t.relation)).names INTO names FROM opsadmin.job j JOIN opsadmin.target t ON t.id = j.target_id WHERE j.id = job_id;
   -- Rows of chunks that failed as a whole are tried with their chunks.
