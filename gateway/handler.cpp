@@ -43,6 +43,8 @@ Reply Api::handle(const Request& request) {
     // A cookie that opens nothing any more is taken back.
     if (problem.code == "OA010" && request.has_header("cookie"))
       problem.headers.emplace_back("Set-Cookie", cleared_cookie(match.site, behind_tls_));
+    // The session is good: whoever is shut out by the tenant's suspension can sign out.
+    if (problem.code == "OA412") problem.headers.emplace_back(csrf_header, csrf_token(token));
     throw;
   }
 }

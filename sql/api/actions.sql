@@ -95,9 +95,9 @@ BEGIN
   END IF;
   params := opsadmin_private.check_params(found_action.params, coalesce(params, '{}'));
   SELECT * INTO chosen FROM opsadmin_private.compile_selection(found_resource, selection);
-  INSERT INTO opsadmin.job (name, label, target_id, target_name, actor_id, actor_name, site, tenant_id, run_as, permission, changes, condition, params, params_item,
+  INSERT INTO opsadmin.job (name, label, target_id, target_name, actor_id, actor_name, is_system, site, tenant_id, run_as, permission, changes, condition, params, params_item,
                             selected_keys, selection_summary, on_error, reason, ip, method, path, request_id)
-  SELECT action, found_action.label, t.id, t.name, (bound ->> 'actor_id')::bigint, bound ->> 'actor_name', bound ->> 'site', (bound ->> 'tenant_id')::bigint,
+  SELECT action, found_action.label, t.id, t.name, (bound ->> 'actor_id')::bigint, bound ->> 'actor_name', bound ->> 'actor_id' IS NULL, bound ->> 'site', (bound ->> 'tenant_id')::bigint,
          'opsadmin_' || (bound ->> 'site'), action || ':run', found_action.changes,
          concat_ws(' AND ',
            (SELECT opsadmin_private.tenant_predicate(p.tenant_column, p.tenant_type, 'target') FROM opsadmin.protected_table p

@@ -20,6 +20,9 @@ BEGIN
       PERFORM opsadmin_private.refuse_ticket('its tenant does not exist');
     END IF;
   END IF;
+  IF site_name = 'partner' AND found_tenant.suspended_at IS NOT NULL THEN
+    PERFORM opsadmin_private.refuse_ticket('its tenant is suspended');
+  END IF;
   IF claims.subject IS NULL THEN
     IF site_name = 'partner' AND claims.tenant IS NULL THEN
       PERFORM opsadmin_private.refuse_ticket('it names no tenant');
@@ -34,7 +37,7 @@ BEGIN
     PERFORM opsadmin_private.refuse_ticket('its sub is no actor');
   END IF;
   IF site_name = 'partner' AND claims.tenant IS NULL THEN
-    SELECT * INTO found_tenant FROM opsadmin.tenant t WHERE t.id = opsadmin_private.only_tenant(person.id);
+    SELECT * INTO found_tenant FROM opsadmin.tenant t WHERE t.id = opsadmin_private.only_tenant(person.id) AND t.suspended_at IS NULL;
   END IF;
   PERFORM opsadmin_private.bind_context(site_name, person.id, person.display_name, found_tenant.id, found_tenant.key, array_agg(p.permission), claims.ip,
     claims.method, claims.path, claims.request_id, claims.reason, NULL, NULL, NULL)
@@ -42,7 +45,7 @@ BEGIN
   WHERE p.actor_id = person.id AND p.site = site_name AND (p.site = 'internal' OR p.tenant_id = found_tenant.id)
   HAVING count(*) > 0;
   IF NOT FOUND THEN
-    PERFORM opsadmin_private.refuse_ticket('its sub has no role here, or several tenants of which none is named');
+    PERFORM opsadmin_private.refuse_ticket('its sub has no role here, its tenant is suspended, or it has several of which none is named');
   END IF;
 END
 $$;

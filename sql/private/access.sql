@@ -55,15 +55,26 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.permissions IS 'The permissions of an actor on a site, for partners in one tenant';
 REVOKE ALL ON FUNCTION opsadmin_private.permissions FROM PUBLIC;
 
+-- Raises OA412.
+CREATE OR REPLACE FUNCTION opsadmin_private.refuse_suspended() RETURNS void
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RAISE EXCEPTION USING ERRCODE = 'OA412', MESSAGE = 'the tenant is suspended',
+    HINT = 'Its provider can end the suspension.';
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.refuse_suspended IS 'Raises OA412: nothing runs for a suspended tenant on the partner site';
+REVOKE ALL ON FUNCTION opsadmin_private.refuse_suspended FROM PUBLIC;
+
 -- Binds an actor with its present permissions and those granted besides; NULL as actor_id is system work with the
--- permissions granted alone.
+-- permissions granted alone. OA408 for an actor who is disabled, OA412 on the partner site of a suspended tenant.
 CREATE OR REPLACE FUNCTION opsadmin_private.bind_actor(site text, actor_id bigint, tenant_id bigint, granted text[] DEFAULT '{}',
   ip inet DEFAULT NULL, method text DEFAULT NULL, path text DEFAULT NULL, request_id text DEFAULT NULL, reason text DEFAULT NULL,
   job_id bigint DEFAULT NULL, action text DEFAULT NULL, session_id bigint DEFAULT NULL, actor_name text DEFAULT NULL)
 RETURNS void LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   person opsadmin.actor;
-  tenant_key text;
+  found_tenant opsadmin.tenant;
 BEGIN
   IF actor_id IS NOT NULL THEN
     SELECT * INTO person FROM opsadmin.actor a WHERE a.id = bind_actor.actor_id AND a.disabled_at IS NULL;
@@ -73,8 +84,11 @@ BEGIN
     END IF;
     granted := opsadmin_private.permissions(actor_id, site, tenant_id) || granted;
   END IF;
-  SELECT t.key INTO tenant_key FROM opsadmin.tenant t WHERE t.id = bind_actor.tenant_id;
-  PERFORM opsadmin_private.bind_context(site, actor_id, coalesce(person.display_name, actor_name), tenant_id, tenant_key, granted, host(ip), method, path,
+  SELECT * INTO found_tenant FROM opsadmin.tenant t WHERE t.id = bind_actor.tenant_id;
+  IF site = 'partner' AND found_tenant.suspended_at IS NOT NULL THEN
+    PERFORM opsadmin_private.refuse_suspended();
+  END IF;
+  PERFORM opsadmin_private.bind_context(site, actor_id, coalesce(person.display_name, actor_name), tenant_id, found_tenant.key, granted, host(ip), method, path,
     request_id, reason, job_id, action, session_id);
 END
 $$;
@@ -153,10 +167,10 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
   SELECT json_build_object(
     'actor', (SELECT json_build_object('id', a.id::text, 'email', a.email, 'display_name', a.display_name) FROM opsadmin.actor a WHERE a.id = $2),
     'site', $1,
-    'tenant', (SELECT json_build_object('id', t.id::text, 'slug', t.slug, 'name', t.name, 'time_zone', t.time_zone) FROM opsadmin.tenant t WHERE t.id = $3),
+    'tenant', (SELECT json_build_object('id', t.id::text, 'slug', t.slug, 'name', t.name, 'time_zone', t.time_zone, 'suspended', t.suspended_at IS NOT NULL) FROM opsadmin.tenant t WHERE t.id = $3),
     'tenants', (SELECT coalesce(json_agg(json_build_object('slug', t.slug, 'name', t.name) ORDER BY t.name), '[]')
                 FROM (SELECT t.slug, t.name FROM opsadmin.tenant t
-                      WHERE $1 = 'internal' OR EXISTS (SELECT FROM opsadmin.role_binding b WHERE b.actor_id = $2 AND b.tenant_id = t.id)
+                      WHERE $1 = 'internal' OR t.suspended_at IS NULL AND EXISTS (SELECT FROM opsadmin.role_binding b WHERE b.actor_id = $2 AND b.tenant_id = t.id)
                       ORDER BY t.name LIMIT 500) t),
     'permissions', to_json(opsadmin_private.permissions($2, $1, $3)),
     'expires_at', (SELECT s.expires_at FROM opsadmin.secret s WHERE s.id = $4))

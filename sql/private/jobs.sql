@@ -127,21 +127,25 @@ REVOKE ALL ON FUNCTION opsadmin_private.key_row FROM PUBLIC;
 
 -- Binds the context of a job to this transaction. Who may run an action may do so by what the action does: read and
 -- update its table. Returns why the job may not run any more, NULL when it
--- may: its actor is disabled, has lost the permission, or has more of them than a context holds.
+-- may: its actor is disabled, has lost the permission, or has more of them than a context holds, or its tenant is suspended.
 CREATE OR REPLACE FUNCTION opsadmin_private.bind_job(job opsadmin.job) RETURNS text
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   resource text := (SELECT opsadmin_private.resource_of(t.relation) FROM opsadmin.target t WHERE t.id = job.target_id);
 BEGIN
-  IF job.permission IS NOT NULL AND NOT EXISTS (SELECT FROM opsadmin.actor a WHERE a.id = job.actor_id AND a.disabled_at IS NULL) THEN
+  IF job.permission IS NOT NULL AND NOT job.is_system AND NOT EXISTS (SELECT FROM opsadmin.actor a WHERE a.id = job.actor_id AND a.disabled_at IS NULL) THEN
     RETURN 'the actor does not exist any more, or is disabled';
+  END IF;
+  IF job.site = 'partner' AND EXISTS (SELECT FROM opsadmin.tenant t WHERE t.id = job.tenant_id AND t.suspended_at IS NOT NULL) THEN
+    RETURN 'the tenant is suspended';
   END IF;
   -- An error here would stop the queue: more permissions than a context holds must not be one.
   IF job.permission IS NOT NULL AND octet_length(array_to_string(opsadmin_private.permissions(job.actor_id, job.site, job.tenant_id), ' ')) > 3900 THEN
     RETURN 'the actor has too many permissions';
   END IF;
   PERFORM opsadmin_private.bind_actor(coalesce(job.site, 'internal'), CASE WHEN job.permission IS NOT NULL THEN job.actor_id END, job.tenant_id,
-    CASE WHEN job.permission IS NULL THEN ARRAY['*'] WHEN resource IS NULL THEN '{}' ELSE ARRAY[resource || ':read', resource || ':' || job.kind] END,
+    CASE WHEN job.permission IS NULL THEN ARRAY['*'] WHEN resource IS NULL THEN '{}' ELSE ARRAY[resource || ':read', resource || ':' || job.kind] END
+    || CASE WHEN job.is_system THEN ARRAY[job.permission] ELSE '{}' END,
     job.ip, job.method, job.path, job.request_id, job.reason, job.id, job.name, actor_name => job.actor_name);
   IF NOT opsadmin.can(job.permission) THEN
     RETURN format('permission "%s" is required', job.permission);

@@ -6,11 +6,13 @@ CREATE TABLE opsadmin.tenant (
   name text NOT NULL CHECK (name <> ''),
   key text CHECK (octet_length(key) BETWEEN 1 AND 63),
   time_zone text NOT NULL DEFAULT 'UTC' CHECK (timestamptz 'epoch' AT TIME ZONE time_zone IS NOT NULL),
-  created_at timestamptz NOT NULL DEFAULT now()
+  created_at timestamptz NOT NULL DEFAULT now(),
+  suspended_at timestamptz
 );
 COMMENT ON TABLE opsadmin.tenant IS 'The customers of the company';
 COMMENT ON COLUMN opsadmin.tenant.key IS 'What the company''s tenant columns hold, when it is not the id';
 COMMENT ON COLUMN opsadmin.tenant.time_zone IS 'IANA time zone in which the tenant''s days begin';
+COMMENT ON COLUMN opsadmin.tenant.suspended_at IS 'Since when nothing runs for the tenant on the partner site; NULL when it does';
 -- The C++ trigger knows its name, and that the first column of the table is the id.
 CREATE UNIQUE INDEX tenant_key_value ON opsadmin.tenant ((coalesce(key, id::text)));
 ALTER TABLE opsadmin.tenant ENABLE ROW LEVEL SECURITY;

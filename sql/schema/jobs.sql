@@ -8,6 +8,7 @@ CREATE TABLE opsadmin.job (
   target_name text NOT NULL,
   actor_id bigint REFERENCES opsadmin.actor ON DELETE SET NULL,
   actor_name text,
+  is_system boolean NOT NULL DEFAULT false,
   site text CHECK (site IN ('internal', 'partner')),
   tenant_id bigint REFERENCES opsadmin.tenant ON DELETE CASCADE,
   run_as name NOT NULL,
@@ -43,6 +44,7 @@ CREATE TABLE opsadmin.job (
   finished_at timestamptz
 );
 COMMENT ON TABLE opsadmin.job IS 'Bulk jobs; opsadmin.bulk_job is the view for users';
+COMMENT ON COLUMN opsadmin.job.is_system IS 'Started in a context without an actor, as an application''s ticket binds it; there is nobody whose roles could change';
 COMMENT ON COLUMN opsadmin.job.run_as IS 'The role as which every chunk runs';
 COMMENT ON COLUMN opsadmin.job.params_item IS 'The FROM item that gives changes its parameters, typed; empty without any';
 COMMENT ON COLUMN opsadmin.job.condition IS 'SQL over the alias target, compiled from the registry or given by a DBA';

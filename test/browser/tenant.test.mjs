@@ -27,3 +27,26 @@ test('acting in a tenant needs a reason, narrows the list, and ends', async () =
     await countOf(sql('SELECT count(*) FROM shop.product'));
     assert.equal(await page.getByText('You are acting in').count(), 0);
   }));
+
+test('a suspended tenant is shut, says so, and lets one sign out; staff are told', async () => {
+  sql(`UPDATE opsadmin.tenant SET suspended_at = now() WHERE slug = '${env.slug}'`);
+  try {
+    await inWindow({ site: 'partner', as: await session('partner'), refusals: [403] }, async (page) => {
+      await page.goto(address('partner', '/'));
+      await page.getByText('This tenant is suspended.').waitFor();
+      await page.getByRole('button', { name: 'Sign out' }).click();
+      await page.getByLabel('Password', { exact: true }).waitFor();
+    });
+    await inWindow({ as: await session('internal') }, async (page) => {
+      await show(page, address('internal', '/jobs'));
+      await page.getByRole('button', { name: 'Tenant: All tenants' }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByRole('radio', { name: env.slug }).check();
+      await dialog.getByLabel('Reason').fill('support request 4712');
+      await dialog.getByRole('button', { name: 'Enter tenant' }).click();
+      await page.getByText('It is suspended: its own staff are shut out.').waitFor();
+    });
+  } finally {
+    sql(`UPDATE opsadmin.tenant SET suspended_at = NULL WHERE slug = '${env.slug}'`);
+  }
+});

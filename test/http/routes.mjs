@@ -7,7 +7,7 @@ import {
 
 const anything = () => true;
 const label = { en: text, ko: text };
-const tenant = { id: integerText, slug: text, name: text, time_zone: text };
+const tenant = { id: integerText, slug: text, name: text, time_zone: text, suspended: 'boolean' };
 const shortTenant = { slug: text, name: text };
 
 const me = {

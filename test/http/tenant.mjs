@@ -1,7 +1,7 @@
 // Which tenant a partner's request works for: the host name says it, or the session.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { Gateway, Session, assertProblem, env, partnerDomain } from './lib.mjs';
+import { Gateway, Session, assertProblem, env, partnerDomain, sql } from './lib.mjs';
 
 describe('tenant', () => {
   let gateway;
@@ -40,6 +40,23 @@ describe('tenant', () => {
       assert.equal(answer.status, 200, answer.text);
       assert.equal(tenantOf(answer), env.slug);
     }
+  });
+
+  test('a suspended tenant is refused, and whoever is shut out can sign out', async () => {
+    const leaving = await Session.signIn(gateway, 'partner');
+    const suspended = { detail: true, hint: true, headers: { 'x-csrf-token': session.csrf } };
+    sql(`UPDATE opsadmin.tenant SET suspended_at = now() WHERE slug = '${env.slug}'`);
+    try {
+      for (const path of ['/me', '/resources', '/jobs']) assertProblem(await session.get(path), 'OA412', suspended);
+      assertProblem(await session.get('/me', host(env.slug)), 'OA412', suspended);
+      const refused = await leaving.get('/me');
+      leaving.csrf = refused.headers['x-csrf-token'];
+      assert.equal((await leaving.send('DELETE', '/session')).status, 204);
+      assert.equal((await leaving.get('/me')).status, 401);
+    } finally {
+      sql(`UPDATE opsadmin.tenant SET suspended_at = NULL WHERE slug = '${env.slug}'`);
+    }
+    assert.equal((await session.get('/me')).status, 200);
   });
 
   test('the host name does not choose a tenant on the internal site', async () => {

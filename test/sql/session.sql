@@ -54,7 +54,7 @@ SELECT is(opsadmin.context() - 'actor_id',
           '{"actor_name":"Lee","site":"partner","tenant_id":11,"ip":"192.0.2.1","method":"GET","path":"/api/v1/partner/me","request_id":"request 1","reason":null,"job_id":null,"action":null,
             "permissions":["*:create","*:delete","*:read","*:run","*:update","members:manage"]}', 'the context holds the request');
 SELECT is((opsadmin.me()::jsonb #- '{actor,id}') - 'expires_at',
-          '{"actor":{"email":"lee@example.com","display_name":"Lee"},"site":"partner","tenant":{"id":"11","slug":"acme","name":"Acme","time_zone":"Asia/Seoul"},
+          '{"actor":{"email":"lee@example.com","display_name":"Lee"},"site":"partner","tenant":{"id":"11","slug":"acme","name":"Acme","time_zone":"Asia/Seoul","suspended":false},
             "tenants":[{"slug":"acme","name":"Acme"}],"permissions":["*:create","*:delete","*:read","*:run","*:update","members:manage"]}', 'me()');
 SELECT is(jsonb_typeof(opsadmin.me()::jsonb #> '{actor,id}'), 'string', 'ids are strings');
 SELECT ok((opsadmin.me() ->> 'expires_at')::timestamptz > now(), 'me() says when the session expires');

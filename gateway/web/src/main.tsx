@@ -7,12 +7,12 @@ import { AuditList } from './audit/AuditList';
 import { RowHistory } from './audit/RowHistory';
 import { Dashboard } from './dashboard/Dashboard';
 import { FindingsList } from './findings/FindingsList';
-import { language } from './i18n/i18n';
+import { language, msg } from './i18n/i18n';
 import { Invitation } from './invitation/Invitation';
 import { JobDetail } from './jobs/JobDetail';
 import { JobList } from './jobs/JobList';
 import { ResourceList } from './resources/ResourceList';
-import { loadSession, needsTenant, session, tenantTurn } from './session';
+import { loadSession, needsTenant, session, signOut, tenantTurn } from './session';
 import { ChooseTenant } from './shell/ChooseTenant';
 import { NotFound } from './shell/NotFound';
 import { Shell } from './shell/Shell';
@@ -50,7 +50,15 @@ function SignedIn() {
     case 'unknown':
       return <main class="lone"><Skeleton lines={3} /></main>;
     case 'failed':
-      return <main class="lone"><ProblemView problem={current.problem} onRetry={() => void loadSession()} /></main>;
+      return (
+        <main class="lone">
+          <ProblemView problem={current.problem} onRetry={() => void loadSession()}>
+            {current.problem.status === 403 && (
+              <button type="button" class="button" onClick={() => void signOut()}>{msg.value.signOut}</button>
+            )}
+          </ProblemView>
+        </main>
+      );
     case 'out': {
       const here = address(path, query);
       return <Redirect to={here === '/' ? '/sign-in' : `/sign-in?next=${encodeURIComponent(here)}`} replace />;

@@ -12,7 +12,7 @@ export interface TenantName {
 export interface Me {
   actor: { id: string; email: string; display_name: string };
   site: Site;
-  tenant: (TenantName & { id: string; time_zone: string }) | null;
+  tenant: (TenantName & { id: string; time_zone: string; suspended: boolean }) | null;
   tenants: TenantName[];
   permissions: string[];
   expires_at: string;

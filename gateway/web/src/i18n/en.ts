@@ -101,6 +101,7 @@ export const en = {
   enterTenant: 'Enter tenant',
   actingIn: (name: string) => `You are acting in ${name}.`,
   actingNote: 'Changes are recorded with your reason.',
+  suspendedNote: 'It is suspended: its own staff are shut out.',
   leaveTenant: 'Back to all tenants',
   noTenantMatches: 'No tenant matches.',
   moreTenants: (n: string) => `and ${n} more: type to narrow down`,

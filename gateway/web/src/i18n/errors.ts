@@ -34,6 +34,7 @@ export const errors = {
   OA409: { en: 'This role does not exist.', ko: '해당 역할이 없습니다.' },
   OA410: { en: 'This KPI does not exist.', ko: '해당 지표가 없습니다.' },
   OA411: { en: 'Choose a tenant first.', ko: '먼저 테넌트를 선택해 주세요.' },
+  OA412: { en: 'This tenant is suspended. Ask your provider.', ko: '이용이 정지된 테넌트입니다. 서비스 제공자에게 문의해 주세요.' },
   OA420: { en: 'An entry is missing or does not fit.', ko: '입력하지 않았거나 맞지 않는 값이 있습니다.' },
   OA421: { en: 'This column cannot be used here.', ko: '여기에서는 사용할 수 없는 열입니다.' },
   OA422: { en: 'The filter does not fit.', ko: '필터가 올바르지 않습니다.' },

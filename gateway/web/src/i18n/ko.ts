@@ -94,6 +94,7 @@ export const ko: Catalog = {
   enterTenant: '테넌트로 전환',
   actingIn: (name) => `현재 작업 중인 테넌트: ${name}`,
   actingNote: '변경 내용은 입력한 사유와 함께 기록됩니다.',
+  suspendedNote: '이용이 정지되어 테넌트 직원은 접속할 수 없습니다.',
   leaveTenant: '전체 테넌트로 돌아가기',
   noTenantMatches: '일치하는 테넌트가 없습니다.',
   moreTenants: (n) => `외 ${n}곳: 검색어를 입력해 좁혀 보세요`,

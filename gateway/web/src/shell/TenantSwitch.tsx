@@ -60,7 +60,7 @@ export function ActingBanner({ me }: { me: Me }) {
   return (
     <aside class="banner acting" aria-label={m.tenant}>
       <Icon name="tenant" />
-      <span><strong>{m.actingIn(me.tenant.name)}</strong> {m.actingNote}</span>
+      <span><strong>{m.actingIn(me.tenant.name)}</strong> {me.tenant.suspended && m.suspendedNote} {m.actingNote}</span>
       <button type="button" class="button small" disabled={busy} onClick={() => void leave()}>{m.leaveTenant}</button>
     </aside>
   );

@@ -22,7 +22,7 @@ export function Empty({ title, children }: { title: string; children?: Component
   );
 }
 
-export function ProblemView({ problem, onRetry }: { problem: Problem; onRetry: () => void }) {
+export function ProblemView({ problem, onRetry, children }: { problem: Problem; onRetry: () => void; children?: ComponentChildren }) {
   const m = msg.value;
   const denied = problem.status === 403;
   const title = problem.code === 'OFFLINE' ? m.offlineTitle : denied ? m.deniedTitle : m.failedTitle;
@@ -32,6 +32,7 @@ export function ProblemView({ problem, onRetry }: { problem: Problem; onRetry: (
       <p class="state-title">{title}</p>
       <ProblemText problem={problem} />
       {!denied && <button type="button" class="button" onClick={onRetry}>{m.retry}</button>}
+      {children}
     </div>
   );
 }
