@@ -38,7 +38,8 @@ RunAs SwitchTo(Oid role, bool restricted) {
 }
 
 void PlanFreely() {
-  (void)set_config_option("enable_seqscan", "on", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+  for (const auto& setting : {std::pair{"enable_seqscan", "on"}, std::pair{"plan_cache_mode", "auto"}})
+    (void)set_config_option(setting.first, setting.second, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
 // A trigger may have deferred constraints anew; what it left to the commit is refused here, as the role.
@@ -74,6 +75,7 @@ OPSADMIN_FUNCTION(opsadmin_query_as) {
   const char* statement = text_to_cstring(PG_GETARG_TEXT_PP(1));
   if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
   const RunAs run = SwitchTo(role);
+  PlanFreely();
   const int result = SPI_execute(statement, true, 1);
   if (result != SPI_OK_SELECT) elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
   char* value = SPI_processed > 0 ? SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1) : nullptr;

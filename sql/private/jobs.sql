@@ -193,38 +193,24 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.keys_query IS 'The query for the keys of a job''s rows, in their order';
 REVOKE ALL ON FUNCTION opsadmin_private.keys_query FROM PUBLIC;
 
--- What the order of a table's keys depends on: the columns of its primary key, what compares them, and collations.
-CREATE OR REPLACE FUNCTION opsadmin_private.key_order(target regclass) RETURNS text
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT string_agg(format('%I %s%s', a.attname, f.opfname, ' ' || c.collname), ', ' ORDER BY k.ordinal)
-  FROM pg_index i
-  CROSS JOIN unnest(i.indkey::smallint[], i.indclass::oid[], i.indcollation::oid[]) WITH ORDINALITY AS k (attnum, class_id, collation_id, ordinal)
-  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-  JOIN pg_opclass o ON o.oid = k.class_id JOIN pg_opfamily f ON f.oid = o.opcfamily
-  LEFT JOIN pg_collation c ON c.oid = k.collation_id
-  WHERE i.indrelid = $1 AND i.indisprimary
-$$;
-COMMENT ON FUNCTION opsadmin_private.key_order IS 'What the order of a table''s keys depends on';
-REVOKE ALL ON FUNCTION opsadmin_private.key_order FROM PUBLIC;
-
--- The table of a job; OA436 when it was dropped, OA425 when its keys are in another order than the plan has them: what is
--- above the last one that was processed would be other rows.
-CREATE OR REPLACE FUNCTION opsadmin_private.job_relation(job opsadmin.job) RETURNS regclass
+-- The table of a job and its keys; OA436 when it was dropped, OA430 when it has none, OA425 when they are in another order
+-- than the plan has them: what is above the last one that was processed would be other rows.
+CREATE OR REPLACE FUNCTION opsadmin_private.job_target(job opsadmin.job, OUT relation regclass, OUT names name[], OUT types text[], OUT key_order text)
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-  relation regclass := (SELECT t.relation FROM opsadmin.target t WHERE t.id = job.target_id);
 BEGIN
+  relation := (SELECT t.relation FROM opsadmin.target t WHERE t.id = job.target_id);
   IF relation IS NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'OA436', MESSAGE = format('table "%s" was dropped', job.target_name), HINT = 'The job cannot go on.';
-  ELSIF job.key_order <> opsadmin_private.key_order(relation) THEN
+  END IF;
+  SELECT k.names, k.types, k.key_order INTO names, types, key_order FROM opsadmin_private.key_columns(relation) AS k;
+  IF job.key_order <> key_order THEN
     RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = format('the primary key of table "%s" was %s when the job was planned', job.target_name, job.key_order),
       HINT = 'The job can go on when it is so again.';
   END IF;
-  RETURN relation;
 END
 $$;
-COMMENT ON FUNCTION opsadmin_private.job_relation IS 'The table of a job; OA436 when it was dropped, OA425 when its keys have another order';
-REVOKE ALL ON FUNCTION opsadmin_private.job_relation FROM PUBLIC;
+COMMENT ON FUNCTION opsadmin_private.job_target IS 'The table of a job and its keys; OA436 when it was dropped, OA430 without keys, OA425 when they have another order';
+REVOKE ALL ON FUNCTION opsadmin_private.job_target FROM PUBLIC;
 
 -- What an SQLSTATE says of a step: 'transient' (others are in the way, or the server lacks something just now),
 -- 'definition' (no row would succeed), 'unknown' (the server's own trouble), or 'data' (some row does not fit).
@@ -319,8 +305,7 @@ BEGIN
   IF EXISTS (SELECT FROM opsadmin.job_chunk c WHERE c.job_id = finish_job.job_id AND c.state = 'FAILED') THEN
     PERFORM opsadmin_private.fail_job(finish_job.job_id, (SELECT c.error FROM opsadmin.job_chunk c WHERE c.job_id = finish_job.job_id AND c.state = 'FAILED' ORDER BY c.chunk_no LIMIT 1));
   ELSE
-    UPDATE opsadmin.job j SET state = 'DONE', finished_at = clock_timestamp(), wait_reason = NULL WHERE j.id = finish_job.job_id;
-    PERFORM opsadmin_private.fold_job(finish_job.job_id);
+    PERFORM opsadmin_private.fold_job(finish_job.job_id, 'DONE');
   END IF;
   RETURN true;
 END
@@ -328,12 +313,14 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.finish_job IS 'Ends a job that has nothing left to do; false when it has, or when others end it';
 REVOKE ALL ON FUNCTION opsadmin_private.finish_job FROM PUBLIC;
 
--- Adds the chunks of a job up in it and forgets them.
-CREATE OR REPLACE FUNCTION opsadmin_private.fold_job(job_id bigint) RETURNS void
+-- Adds the chunks of a job up in it and forgets them; with a state, it ends in that.
+CREATE OR REPLACE FUNCTION opsadmin_private.fold_job(job_id bigint, state text DEFAULT NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   WITH folded AS (DELETE FROM opsadmin.job_chunk c WHERE c.job_id = $1 RETURNING c.row_count, c.processed, c.changed, c.failed)
-  UPDATE opsadmin.job j SET total = coalesce(s.total, 0), processed = coalesce(s.processed, 0), changed = coalesce(s.changed, 0), failed = coalesce(s.failed, 0)
+  UPDATE opsadmin.job j
+  SET total = coalesce(s.total, 0), processed = coalesce(s.processed, 0), changed = coalesce(s.changed, 0), failed = coalesce(s.failed, 0),
+      state = coalesce($2, j.state), finished_at = CASE WHEN $2 IS NULL THEN j.finished_at ELSE clock_timestamp() END, wait_reason = CASE WHEN $2 IS NULL THEN j.wait_reason END
   FROM (SELECT sum(row_count) AS total, sum(processed) AS processed, sum(changed) AS changed, sum(failed) AS failed FROM folded) AS s
   WHERE j.id = $1;
 END
@@ -347,28 +334,27 @@ CREATE OR REPLACE FUNCTION opsadmin_private.plan_job(job opsadmin.job) RETURNS v
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   most_chunks CONSTANT integer := 40;
-  relation regclass := opsadmin_private.job_relation(job);
   role oid := quote_ident(job.run_as)::regrole;
   every integer := current_setting('opsadmin.job_chunk_rows')::integer;
   last_no integer := coalesce((SELECT max(c.chunk_no) FROM opsadmin.job_chunk c WHERE c.job_id = job.id), 0);
-  keys record;
+  target record;
   found_keys jsonb;
   complete boolean := true;
 BEGIN
-  SELECT * INTO keys FROM opsadmin_private.key_columns(relation);
+  SELECT * INTO target FROM opsadmin_private.job_target(job);
   IF job.selected_keys IS NOT NULL THEN
-    found_keys := opsadmin_private.plan_keys_as(role, opsadmin_private.keys_query(job, relation, keys.names,
-      opsadmin_private.keys_condition(keys.names, keys.types, (SELECT jsonb_agg(jsonb_build_array(k)) FROM unnest(job.selected_keys) AS k))), 1);
+    found_keys := opsadmin_private.plan_keys_as(role, opsadmin_private.keys_query(job, target.relation, target.names,
+      opsadmin_private.keys_condition(target.names, target.types, (SELECT jsonb_agg(jsonb_build_array(k)) FROM unnest(job.selected_keys) AS k))), 1);
     INSERT INTO opsadmin.job_chunk (job_id, chunk_no, tenant_id, keys, row_count)
     SELECT job.id, last_no + 1 + (ordinal - 1) / every, job.tenant_id, jsonb_agg(k -> 0 ORDER BY ordinal), count(*)
     FROM jsonb_array_elements(found_keys) WITH ORDINALITY AS e(k, ordinal) GROUP BY (ordinal - 1) / every;
   ELSE
-    found_keys := opsadmin_private.plan_keys_as(role, opsadmin_private.keys_query(job, relation, keys.names,
-      opsadmin_private.range_condition(keys.names, keys.types, job.plan_after, job.plan_until), every::bigint * most_chunks), every);
+    found_keys := opsadmin_private.plan_keys_as(role, opsadmin_private.keys_query(job, target.relation, target.names,
+      opsadmin_private.range_condition(target.names, target.types, job.plan_after, job.plan_until), every::bigint * most_chunks), every);
     complete := jsonb_array_length(found_keys) < most_chunks OR (found_keys -> -1 ->> 1)::integer < every;
     IF NOT complete AND job.plan_until IS NULL THEN
       job.plan_until := ARRAY(SELECT jsonb_array_elements_text(opsadmin_private.plan_keys_as(role,
-        opsadmin_private.keys_query(job, relation, keys.names, 'true', 1, true), 1) -> 0 -> 0));
+        opsadmin_private.keys_query(job, target.relation, target.names, 'true', 1, true), 1) -> 0 -> 0));
     END IF;
     INSERT INTO opsadmin.job_chunk (job_id, chunk_no, tenant_id, after_key, last_key, row_count)
     SELECT job.id, last_no + ordinal, job.tenant_id, coalesce(lag(p.last_key) OVER (ORDER BY ordinal), job.plan_after), p.last_key, p.row_count
@@ -379,14 +365,14 @@ BEGIN
     END IF;
   END IF;
   IF jsonb_array_length(found_keys) = 0 AND last_no = 0 AND job.site IS NULL
-     AND opsadmin_private.query_as(role, format('SELECT pg_catalog.row_security_active(%s::oid)::text', relation::oid)) = 'true' THEN
+     AND opsadmin_private.query_as(role, format('SELECT pg_catalog.row_security_active(%s::oid)::text', target.relation::oid)) = 'true' THEN
     RAISE EXCEPTION USING ERRCODE = 'OA443', MESSAGE = format('row-level security hides every row from role "%s"', job.run_as),
       HINT = 'Start the job as a role that sees the rows: one of trusted_roles of opsadmin.protect(), or a superuser.';
   END IF;
   -- It may have been paused or cancelled meanwhile.
   UPDATE opsadmin.job j
   SET state = CASE WHEN j.state NOT IN ('PENDING', 'PLANNING') THEN j.state WHEN complete THEN 'RUNNING' ELSE 'PLANNING' END,
-      planned = complete, key_order = opsadmin_private.key_order(relation), plan_after = job.plan_after, plan_until = job.plan_until, started_at = coalesce(j.started_at, clock_timestamp()),
+      planned = complete, key_order = target.key_order, plan_after = job.plan_after, plan_until = job.plan_until, started_at = coalesce(j.started_at, clock_timestamp()),
       retry_at = NULL, wait_reason = NULL
   WHERE j.id = job.id;
 END
@@ -514,7 +500,8 @@ DECLARE
   began timestamptz := clock_timestamp();
   role oid;
   relation regclass;
-  keys record;
+  names name[];
+  types text[];
   row_left integer := greatest(chunk.row_count - chunk.processed, 1);
   row_step integer := opsadmin_private.chunk_rows(job.id);
   is_last boolean := row_left <= row_step * 1.5;
@@ -537,21 +524,20 @@ BEGIN
     -- Nobody waits long behind a chunk that waits itself; and it is the victim before a deadlock is looked for.
     PERFORM set_config('lock_timeout', '200ms', true);
     role := quote_ident(job.run_as)::regrole;
-    relation := opsadmin_private.job_relation(job);
-    SELECT * INTO keys FROM opsadmin_private.key_columns(relation);
+    SELECT t.relation, t.names, t.types INTO relation, names, types FROM opsadmin_private.job_target(job) AS t;
     IF step_keys IS NOT NULL THEN
       step_keys := CASE WHEN is_last THEN step_keys ELSE jsonb_path_query_array(step_keys, '$[0 to $high]', jsonb_build_object('high', row_step - 1)) END;
-      condition := opsadmin_private.keys_condition(keys.names, keys.types, step_keys);
+      condition := opsadmin_private.keys_condition(names, types, step_keys);
     ELSE
       IF NOT is_last THEN
-        next_key := ARRAY(SELECT jsonb_array_elements_text(opsadmin_private.plan_keys_as(role, opsadmin_private.keys_query(job, relation, keys.names,
-          opsadmin_private.range_condition(keys.names, keys.types, chunk.after_key, chunk.last_key), row_step), row_step) -> 0 -> 0));
+        next_key := ARRAY(SELECT jsonb_array_elements_text(opsadmin_private.plan_keys_as(role, opsadmin_private.keys_query(job, relation, names,
+          opsadmin_private.range_condition(names, types, chunk.after_key, chunk.last_key), row_step), row_step) -> 0 -> 0));
         IF next_key = '{}' THEN
           next_key := chunk.last_key;
         END IF;
         is_last := next_key = chunk.last_key;
       END IF;
-      condition := opsadmin_private.range_condition(keys.names, keys.types, chunk.after_key, next_key);
+      condition := opsadmin_private.range_condition(names, types, chunk.after_key, next_key);
     END IF;
     rows_changed := opsadmin_private.apply_rows(job, relation, condition);
   EXCEPTION WHEN OTHERS THEN
@@ -561,17 +547,17 @@ BEGIN
     BEGIN
       IF step_keys IS NULL THEN
         step_keys := (SELECT jsonb_agg(k -> 0 ORDER BY ordinal) FROM jsonb_array_elements(opsadmin_private.plan_keys_as(role,
-          opsadmin_private.keys_query(job, relation, keys.names, condition), 1)) WITH ORDINALITY AS e(k, ordinal));
+          opsadmin_private.keys_query(job, relation, names, condition), 1)) WITH ORDINALITY AS e(k, ordinal));
       END IF;
       PERFORM set_config('lock_timeout', '200ms', true);
       IF step_keys IS NULL THEN
         NULL;  -- no row is left to be blamed
       ELSIF job.on_error = 'skip' THEN
         SELECT g.rows_changed, g.rows_failed INTO rows_changed, rows_failed
-        FROM opsadmin_private.apply_good_rows(job, relation, keys.names, keys.types, step_keys, 0, jsonb_array_length(step_keys) - 1) AS g;
+        FROM opsadmin_private.apply_good_rows(job, relation, names, types, step_keys, 0, jsonb_array_length(step_keys) - 1) AS g;
         state := NULL;
       ELSE
-        PERFORM opsadmin_private.note_bad_row(job, relation, keys.names, keys.types, step_keys);
+        PERFORM opsadmin_private.note_bad_row(job, relation, names, types, step_keys);
       END IF;
     EXCEPTION WHEN OTHERS THEN
       GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, place = PG_EXCEPTION_CONTEXT;
@@ -620,11 +606,12 @@ COMMENT ON FUNCTION opsadmin_private.work_chunk IS 'Does the next step of a chun
 REVOKE ALL ON FUNCTION opsadmin_private.work_chunk FROM PUBLIC;
 
 -- Does the next thing there is to do, in this transaction: a step of a job's plan or of a chunk, or the end of a job.
--- Returns false when there is nothing. The queue is always read by its indexes: it is small, and full of dead rows.
+-- Returns false when there is nothing. The queue is always read by its indexes: it is small, and full of dead rows. Plans
+-- are kept: a small job has less to do than its plans would cost.
 -- may_mark: the caller commits next and calls again. Then the first chunk of a backend, and any that was begun before
 -- without an outcome, is marked in a transaction of its own: one that kills its backend leaves no other trace.
 CREATE OR REPLACE FUNCTION opsadmin_private.run_next_step(may_mark boolean DEFAULT false) RETURNS boolean
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   most_begun CONSTANT integer := 3;
   throttled text := opsadmin_private.throttle_reason();
