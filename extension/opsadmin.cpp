@@ -7,6 +7,7 @@
 #include "pg/hooks.h"
 #include "pg/job.h"
 #include "pg/key.h"
+#include "pg/page_reuse.h"
 #include "pg/settings.h"
 #include "pg/turns.h"
 #include "pg/used_tickets.h"
@@ -63,6 +64,7 @@ void _PG_init(void) {
   opsadmin::InitializeContext();
   opsadmin::InitializeWorker();
   opsadmin::InitializeJobs();
+  opsadmin::InitializePageReuse();
   opsadmin::InitializeAudit();
   opsadmin::InstallHooks();
   opsadmin::previous_request_hook = shmem_request_hook;

@@ -2,6 +2,7 @@
 // commands do it, so the statement cannot switch back, and no RESET ROLE leads out of it.
 // Its SQL wrappers are private: whoever may call them can become anybody.
 #include "run_as.h"
+#include "page_reuse.h"
 
 #include "../core/error.h"
 #include "raise.h"
@@ -60,7 +61,9 @@ OPSADMIN_FUNCTION(opsadmin_execute_as) {
   if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
   const RunAs run = SwitchTo(role, PG_GETARG_BOOL(2));
   PlanFreely();
+  NotePagesOfNextStatement();
   const int result = SPI_execute(statement, false, 0);
+  StopNotingPages();
   if (result < 0) elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
   const int64 rows = SPI_processed;
   CheckDeferred();

@@ -44,6 +44,11 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_execu
 COMMENT ON FUNCTION opsadmin_private.execute_as IS 'Runs a statement as a role and returns the number of rows it changed';
 REVOKE ALL ON FUNCTION opsadmin_private.execute_as FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION opsadmin_private.reuse_pages() RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_reuse_pages';
+COMMENT ON FUNCTION opsadmin_private.reuse_pages IS 'Makes room where this worker''s chunks have left rows that nobody can see any more';
+REVOKE ALL ON FUNCTION opsadmin_private.reuse_pages FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION opsadmin_private.query_as(role oid, statement text) RETURNS text
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_query_as';
 COMMENT ON FUNCTION opsadmin_private.query_as IS 'Runs a query as a role and returns the first column of its first row';

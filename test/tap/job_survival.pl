@@ -66,8 +66,20 @@ changes_in_the_middle('another primary key', 'ALTER TABLE item DROP CONSTRAINT i
 changes_in_the_middle('actor disabled', 'UPDATE opsadmin.actor SET disabled_at = now()', 'the actor does not exist any more, or is disabled', 'UPDATE opsadmin.actor SET disabled_at = NULL');
 changes_in_the_middle('role revoked', q{SELECT opsadmin.revoke_role('ops@example.com', 'ops')}, 'permission "lower:run" is required', q{SELECT opsadmin.grant_role('ops@example.com', 'ops')});
 
-# The migration waits for the chunk that a worker is in the middle of.
+# Whoever has an old snapshot sees the rows as they were, wherever the job has put the new ones.
 my $job = BulkJob::start_planned($cluster, 'shop');
+my $reader = $cluster->session('shop');
+my $sum = 'SELECT count(*), sum(price), sum(touched), md5(string_agg(id::text, \',\' ORDER BY id)) FROM item';
+my $before = $reader->query("BEGIN ISOLATION LEVEL REPEATABLE READ; $sum");
+run_jobs();
+is($reader->query($sum), $before, 'an old snapshot: its rows stay');
+$reader->query('COMMIT');
+isnt($reader->query($sum), $before, 'an old snapshot: until it ends');
+$reader->quit;
+BulkJob::is_done($cluster, 'shop', $job, 'an old snapshot');
+
+# The migration waits for the chunk that a worker is in the middle of.
+$job = BulkJob::start_planned($cluster, 'shop');
 my $gate = BulkJob::stop_at($cluster, 'shop', [1, 777]);
 my $worker = $cluster->session('shop')->send('CALL opsadmin.run_jobs()');
 BulkJob::wait_at_places($cluster, 'shop');
