@@ -127,8 +127,14 @@ static Relation OpenAtOnce(Oid oid) {
   return relation;
 }
 
+// has_noted_pages() tells whether there is anything to do for reuse_pages().
+OPSADMIN_FUNCTION(opsadmin_has_noted_pages) {
+  PG_RETURN_BOOL(first_noted < after_noted);
+}
+
 // reuse_pages() makes room where the chunks of earlier transactions of this worker have left dead rows, as far as
-// nobody can see them any more. Errors: those of reading a page.
+// nobody can see them any more. Errors: those of reading a page,
+// and of making the map larger.
 OPSADMIN_FUNCTION(opsadmin_reuse_pages) {
   // The map's lowest pages have so many entries that one call for a stretch of this length is cheap.
   constexpr BlockNumber stretch = 4096;
@@ -151,8 +157,10 @@ OPSADMIN_FUNCTION(opsadmin_reuse_pages) {
     }
     if (!near) low = high = page.block;
     high = Max(high, page.block);
+    // A page that raises an error is not tried again.
+    first_noted++;
     visible = page.block < blocks && !ReusePage(relation, page.block);
-    if (!visible) first_noted++;
+    if (visible) first_noted--;
     CHECK_FOR_INTERRUPTS();
   }
   if (relation != nullptr) {

@@ -624,7 +624,13 @@ BEGIN
   -- Planning only reads: it may wait for a migration of the shop; notes about a job may wait for another worker's
   -- commit. A chunk must not make others wait behind it.
   PERFORM set_config('lock_timeout', '10s', true);
-  PERFORM opsadmin_private.reuse_pages();
+  IF opsadmin_private.has_noted_pages() THEN
+    BEGIN
+      PERFORM opsadmin_private.reuse_pages();
+    EXCEPTION WHEN OTHERS THEN
+      NULL;  -- such as a full disk: then the space is left to VACUUM
+    END;
+  END IF;
   FOR head IN SELECT in_hand WHERE in_hand IS NOT NULL UNION ALL SELECT h FROM opsadmin_private.queue_heads() AS h WHERE in_hand IS NULL LOOP
     SELECT * INTO job FROM opsadmin.job j WHERE j.id = head AND j.state IN ('PENDING', 'PLANNING', 'RUNNING');
     CONTINUE WHEN NOT FOUND;

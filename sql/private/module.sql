@@ -44,6 +44,11 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_execu
 COMMENT ON FUNCTION opsadmin_private.execute_as IS 'Runs a statement as a role and returns the number of rows it changed';
 REVOKE ALL ON FUNCTION opsadmin_private.execute_as FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION opsadmin_private.has_noted_pages() RETURNS boolean
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_has_noted_pages';
+COMMENT ON FUNCTION opsadmin_private.has_noted_pages IS 'Tells whether there is anything to do for reuse_pages()';
+REVOKE ALL ON FUNCTION opsadmin_private.has_noted_pages FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION opsadmin_private.reuse_pages() RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_reuse_pages';
 COMMENT ON FUNCTION opsadmin_private.reuse_pages IS 'Makes room where this worker''s chunks have left rows that nobody can see any more';
