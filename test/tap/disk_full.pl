@@ -61,9 +61,9 @@ $reader->query('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
 fill_disk();
 $worker->send('CALL opsadmin.run_jobs()');
 $cluster->wait_for('shop', "SELECT coalesce(wait_reason, '') LIKE '%No space left on device' FROM opsadmin.bulk_job WHERE id = $job", 't');
-$_->quit for $worker, $reader;
 # PostgreSQL itself does not recover before there is room.
 $cluster->stop('immediate');
+$_->quit for $worker, $reader;
 unlink "$disk/filler" or die $!;
 $cluster->start;
 BulkJob::is_agreed($cluster, 'shop', $job, 'a crash while the disk is full');
