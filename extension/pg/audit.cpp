@@ -6,6 +6,7 @@
 #include "audit.h"
 #include "context.h"
 #include "settings.h"
+#include "subtransaction.h"
 
 #include "../core/error.h"
 #include "raise.h"
@@ -25,7 +26,6 @@ extern "C" {
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 }
@@ -415,33 +415,14 @@ static bool IsForCaller(int code) {
 // error for the caller leaves only when that subtransaction has ended, since whoever catches it ends the one that is
 // open.
 static void AuditOrWarn(const TriggerData* data) {
-  MemoryContext caller = CurrentMemoryContext;
-  ResourceOwner owner = CurrentResourceOwner;
-  BeginInternalSubTransaction(nullptr);
-  MemoryContextSwitchTo(caller);
-  PG_TRY();
-  {
-    Audit(data);
-    ReleaseCurrentSubTransaction();
-  }
-  PG_CATCH();
-  {
-    MemoryContextSwitchTo(caller);
-    ErrorData* error = CopyErrorData();
-    FlushErrorState();
-    RollbackAndReleaseCurrentSubTransaction();
-    MemoryContextSwitchTo(caller);
-    CurrentResourceOwner = owner;
-    if (IsForCaller(error->sqlerrcode)) ReThrowError(error);
-    NoteAuditFailure(pg_strtoint32(data->tg_trigger->tgargs[0]), error->message);
-    ereport(LOG, (errmsg("a change of \"%s\" is not in the audit log: %s", RelationGetRelationName(data->tg_relation),
-                         error->message)));
-    ereport(WARNING, (errmsg("a change of \"%s\" is not in the audit log", RelationGetRelationName(data->tg_relation)),
-                      errhint("opsadmin.health() has the reason.")));
-  }
-  PG_END_TRY();
-  MemoryContextSwitchTo(caller);
-  CurrentResourceOwner = owner;
+  ErrorData* error = InSubtransaction([data] { Audit(data); });
+  if (error == nullptr) return;
+  if (IsForCaller(error->sqlerrcode)) ReThrowError(error);
+  NoteAuditFailure(pg_strtoint32(data->tg_trigger->tgargs[0]), error->message);
+  ereport(LOG, (errmsg("a change of \"%s\" is not in the audit log: %s", RelationGetRelationName(data->tg_relation),
+                       error->message)));
+  ereport(WARNING, (errmsg("a change of \"%s\" is not in the audit log", RelationGetRelationName(data->tg_relation)),
+                    errhint("opsadmin.health() has the reason.")));
 }
 
 OPSADMIN_FUNCTION(opsadmin_audit_trigger) {

@@ -1,12 +1,12 @@
 // What values of other types than the common ones need on their way into jsonb: settings that no session can change,
 // a form for what jsonb cannot hold, and a mark for what is too large. Never raises an error because of a value.
 #include "audit.h"
+#include "subtransaction.h"
 
 #include "../core/sensitive_name.h"
 
 extern "C" {
 #include "access/detoast.h"
-#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "pgtime.h"
 #include "utils/builtins.h"
@@ -15,7 +15,6 @@ extern "C" {
 #include "utils/fmgrprotos.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
-#include "utils/resowner.h"
 #include "utils/typcache.h"
 #include "utils/xml.h"
 }
@@ -197,32 +196,13 @@ static bool IsOfValue(int code) {
 
 // Converts in a subtransaction of its own; NULL when jsonb cannot hold the value.
 static Jsonb* TryConversion(FmgrInfo* to_jsonb, Datum value) {
-  MemoryContext caller = CurrentMemoryContext;
-  ResourceOwner owner = CurrentResourceOwner;
-  Jsonb* volatile json = nullptr;
-  BeginInternalSubTransaction(nullptr);
-  MemoryContextSwitchTo(caller);
-  PG_TRY();
-  {
-    json = DatumGetJsonbP(FunctionCall1(to_jsonb, value));
-    ReleaseCurrentSubTransaction();
-  }
-  PG_CATCH();
-  {
-    MemoryContextSwitchTo(caller);
-    ErrorData* error = CopyErrorData();
-    FlushErrorState();
-    RollbackAndReleaseCurrentSubTransaction();
-    MemoryContextSwitchTo(caller);
-    CurrentResourceOwner = owner;
-    if (!IsOfValue(error->sqlerrcode)) ReThrowError(error);
-    FreeErrorData(error);
-    json = nullptr;
-  }
-  PG_END_TRY();
-  MemoryContextSwitchTo(caller);
-  CurrentResourceOwner = owner;
-  return json;
+  Jsonb* json = nullptr;
+  ErrorData* error =
+      InSubtransaction([&json, to_jsonb, value] { json = DatumGetJsonbP(FunctionCall1(to_jsonb, value)); });
+  if (error == nullptr) return json;
+  if (!IsOfValue(error->sqlerrcode)) ReThrowError(error);
+  FreeErrorData(error);
+  return nullptr;
 }
 
 // Tells whether jsonb may refuse the text of a json value: escapes (\u0000, half a surrogate pair), exponents, or
