@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::Bin/../lib", $FindBin::Bin;
 use OpsadminBench;
 use OpsadminCluster;
+use List::Util qw(sum);
 use Time::HiRes qw(time sleep);
 
 my $rows = int 1_000_000 * ($ENV{BENCH_SCALE} // 1);
@@ -100,13 +101,23 @@ my ($p50, $slow) = split /\|/, $cluster->query('bench', q{SELECT percentile_disc
 printf "%-26s p50 %s ms, p99 %s ms\n", 'from commit to first chunk', $p50, $slow;
 $_->wait && $_->quit for @workers;
 
+# Jobs of one tenant on one table go one after the other; those of several side by side.
 my $small = int 10_000 * ($ENV{BENCH_SCALE} // 1);
-$session->query(q{BEGIN; SELECT opsadmin.begin_as('ops@example.com'); SELECT count(opsadmin.run_action('touch', '{}', jsonb_build_object('ids', jsonb_build_array(n::text)))) FROM generate_series(1, } . $small . q{) AS n; COMMIT});
-die $session->error if $session->error =~ /ERROR/;
-$began = time;
-my @drain = map { $cluster->session('bench')->send('CALL opsadmin.run_jobs()') } 1, 2;
-$_->wait && $_->quit for @drain;
-printf "%-26s %d a second, by two workers\n", 'jobs of one chunk', $small / (time - $began);
+for my $tenants (1, 20) {
+    $session->query(qq{BEGIN; SELECT opsadmin.begin_as('ops\@example.com', 't$_');
+        SELECT count(opsadmin.run_action('touch', '{}', jsonb_build_object('ids', jsonb_build_array((20 * n + $_ - 1)::text)))) FROM generate_series(1, $small / $tenants) AS n; COMMIT}) for 1 .. $tenants;
+    die $session->error if $session->error =~ /ERROR/;
+    my @drain = map { $cluster->session('bench') } 1, 2;
+    my @pids = map { $_->query('SELECT pg_backend_pid()') =~ /(\d+)/ } @drain;
+    my $cpu = -sum(map { cpu_seconds($_) } @pids);
+    $began = time;
+    $_->send('CALL opsadmin.run_jobs()') for @drain;
+    $_->wait for @drain;
+    my $seconds = time - $began;
+    $cpu += sum(map { cpu_seconds($_) } @pids);
+    printf "%-26s %d a second by two workers, of %d tenant%s; %.2f ms of CPU each\n", 'jobs of one chunk', $small / $seconds, $tenants, $tenants == 1 ? '' : 's', $cpu / $small * 1000;
+    $_->quit for @drain;
+}
 
 # Pausing: how long after the call the last rows were changed.
 $session->query("SELECT opsadmin.bulk_update('job', '$changes')");
