@@ -1,0 +1,215 @@
+// One KPI over time, drawn by uPlot. The plot is a slider over the periods: the arrow keys move along the line, and what is
+// read there is its value. Jobs that changed many rows are marks above the line and links below it.
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { Link } from 'wouter-preact';
+import type { Kpi, KpiJob, KpiSummary } from '../api/types';
+import { stepTo } from '../audit/buckets';
+import { formatAmount, formatCompact, formatDay, formatInteger, formatPeriod, formatShortMonth, label, language, msg } from '../i18n/i18n';
+import { base } from '../site';
+import { Icon } from '../ui/Icon';
+import { drawable, jobsOf, splitLine } from './kpi';
+import type { Plot } from './plot';
+
+const HEIGHT = 240;
+
+type Library = typeof import('./plot');
+
+interface Props {
+  kpi: Kpi;
+  summary: KpiSummary;
+  /** The figures are those of all tenants, so a job's own is worth telling. */
+  ofAll: boolean;
+}
+
+export function KpiChart({ kpi, summary, ofAll }: Props) {
+  const m = msg.value;
+  const { periods, by, jobs } = summary;
+  const frame = useRef<HTMLDivElement>(null);
+  const plot = useRef<Plot | null>(null);
+  const library = useLibrary();
+  const width = useWidth(frame);
+  const theme = useThemeTurn();
+  const [lefts, setLefts] = useState<number[]>([]);
+  // The cursor is at a period, wherever that stands after the next answer.
+  const [cursor, setCursor] = useState<string | null>(null);
+  const found = cursor === null ? -1 : periods.indexOf(cursor);
+  const index = found < 0 ? periods.length - 1 : found;
+
+  useLayoutEffect(() => {
+    const element = frame.current;
+    if (element === null || width === 0 || library === null || library === 'failed') return undefined;
+    const values = kpi.sparkline.map(drawable);
+    const drawn = library.drawPlot(element, {
+      width,
+      height: HEIGHT,
+      ...splitLine(values, kpi.sparkline_final),
+      rings: values.flatMap((value, i) => (value !== null && kpi.sparkline_final[i] === false ? [i] : [])),
+      colours: {
+        line: colourOf(element, 'var(--accent)'),
+        area: colourOf(element, 'color-mix(in srgb, var(--accent) 9%, transparent)'),
+        ground: colourOf(element, 'var(--surface)'),
+        grid: colourOf(element, 'var(--border)'),
+        text: colourOf(element, 'var(--muted)'),
+      },
+      font: `11px ${getComputedStyle(element).fontFamily}`,
+      nameOfPoint: (i) => (by === 'month' ? formatShortMonth : formatDay)(periods[i] ?? ''),
+      nameOfValue: formatCompact,
+      onPoint: (i) => setCursor(i === null ? null : (periods[i] ?? null)),
+      onPlaced: setLefts,
+    });
+    plot.current = drawn;
+    return () => {
+      plot.current = null;
+      drawn.destroy();
+    };
+  }, [kpi, summary, width, library, theme, language.value]);
+
+  useLayoutEffect(() => plot.current?.pointAt(found < 0 ? null : found));
+
+  if (library === 'failed') {
+    return (
+      <div class="notice" role="alert">
+        <Icon name="warning" />
+        <p>{m.chartFailed} <button type="button" class="link-button" onClick={() => location.reload()}>{m.reload}</button></p>
+      </div>
+    );
+  }
+
+  const move = (event: KeyboardEvent) => {
+    const next = stepTo(event.key, index, periods.length - 1);
+    if (next === null || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    setCursor(periods[next] ?? null);
+  };
+  const name = label(kpi.label, kpi.kpi);
+  const period = periods[index] ?? '';
+  const value = formatAmount(kpi.sparkline[index] ?? '');
+  const final = kpi.sparkline_final[index] !== false;
+  const here = jobsOf(jobs, period);
+  const spoken = [
+    `${formatPeriod(by, period)}: ${value}`, ...(final ? [] : [m.provisional]),
+    ...here.map((job) => m.jobMark(label(job.label, job.id), formatInteger(job.changed))),
+  ].join(', ');
+
+  return (
+    <div class="chart">
+      <p class="chart-readout" aria-hidden="true">
+        <span class="muted">{formatPeriod(by, period)}</span> <strong>{value}</strong>
+        {!final && <span class="muted">{m.provisional}</span>}
+        {here.length > 0 && <span class="mark-text"><MarkShape />{here.map((job) => label(job.label, job.id)).join(', ')}</span>}
+      </p>
+      <div class="chart-body">
+        <div
+          ref={frame}
+          class="chart-plot"
+          role="slider"
+          tabIndex={0}
+          aria-label={m.chartLabel(name)}
+          aria-orientation="horizontal"
+          aria-valuemin={1}
+          aria-valuemax={periods.length}
+          aria-valuenow={index + 1}
+          aria-valuetext={spoken}
+          aria-busy={library === null}
+          onKeyDown={move}
+          onFocus={() => setCursor(period)}
+          onBlur={() => setCursor(null)}
+        />
+        {periods.map((at, i) => <Mark key={at} jobs={jobsOf(jobs, at)} left={lefts[i]} />)}
+      </div>
+      {kpi.sparkline_final.includes(false) && (
+        <p class="chart-note muted small">
+          <svg class="dash-sample" width="28" height="8" aria-hidden="true"><path d="M1 4H18" /><circle cx="23" cy="4" r="3" /></svg>
+          {m.provisionalNote}
+        </p>
+      )}
+      {jobs.length > 0 && <BigJobs jobs={jobs} ofAll={ofAll} />}
+    </div>
+  );
+}
+
+/** For the pointer alone: the list below has the same links for everybody. */
+function Mark({ jobs, left }: { jobs: readonly KpiJob[]; left: number | undefined }) {
+  const largest = [...jobs].sort((a, b) => b.changed - a.changed)[0];
+  if (largest === undefined || left === undefined) return null;
+  const title = jobs.map((job) => msg.value.jobMark(label(job.label, job.id), formatInteger(job.changed))).join('\n');
+  return (
+    <a class="chart-mark" href={`${base}/jobs/${largest.id}`} style={{ left: `${left}px` }} title={title} aria-hidden="true" tabIndex={-1}>
+      <MarkShape />
+    </a>
+  );
+}
+
+function MarkShape() {
+  return <svg class="mark" viewBox="0 0 10 10" width="10" height="10" aria-hidden="true"><path d="M5 0l5 5-5 5-5-5z" /></svg>;
+}
+
+function BigJobs({ jobs, ofAll }: { jobs: readonly KpiJob[]; ofAll: boolean }) {
+  const m = msg.value;
+  return (
+    <details class="big-jobs" open={jobs.length <= 4}>
+      <summary><MarkShape />{m.bigJobs(formatInteger(jobs.length), jobs.length === 1)}</summary>
+      <ul class="plain-list">
+        {jobs.map((job) => (
+          <li key={job.id}>
+            <time class="muted" dateTime={job.day}>{formatDay(job.day)}</time>
+            <Link href={`/jobs/${job.id}`}>{label(job.label, job.id)}</Link>
+            <span class="muted">{m.changedRows(formatInteger(job.changed), job.changed === 1)}{ofAll && ` · ${job.tenant?.name ?? m.allTenants}`}</span>
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
+
+/** uPlot and what draws with it, once it is loaded. */
+function useLibrary(): Library | 'failed' | null {
+  const [library, setLibrary] = useState<Library | 'failed' | null>(null);
+  useEffect(() => {
+    let here = true;
+    import('./plot').then((loaded) => here && setLibrary(loaded), () => here && setLibrary('failed'));
+    return () => {
+      here = false;
+    };
+  }, []);
+  return library;
+}
+
+function useWidth(frame: { current: HTMLElement | null }): number {
+  const [width, setWidth] = useState(0);
+  useLayoutEffect(() => {
+    const element = frame.current;
+    if (element === null) return undefined;
+    const observer = new ResizeObserver(() => setWidth(element.clientWidth));
+    observer.observe(element);
+    return () => observer.disconnect();
+  }, []);
+  return width;
+}
+
+/** Counts the changes of theme, whether chosen here or by the device: a canvas does not follow the style sheet. */
+function useThemeTurn(): number {
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    const change = () => setTurn((n) => n + 1);
+    const observer = new MutationObserver(change);
+    observer.observe(document.documentElement, { attributeFilter: ['data-theme'] });
+    const device = matchMedia('(prefers-color-scheme: dark)');
+    device.addEventListener('change', change);
+    return () => {
+      observer.disconnect();
+      device.removeEventListener('change', change);
+    };
+  }, []);
+  return turn;
+}
+
+/** A colour of the style sheet as a canvas understands it. */
+function colourOf(element: HTMLElement, text: string): string {
+  const probe = document.createElement('i');
+  probe.style.color = text;
+  element.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}
