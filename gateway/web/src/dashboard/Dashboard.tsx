@@ -28,6 +28,9 @@ import { RangePicker } from './RangePicker';
 import { TenantRanking } from './TenantRanking';
 
 const MINUTE = 60_000;
+/** How many tenants are ranked. */
+const FEW = 20;
+const MANY = 200;
 
 export function Dashboard({ me }: { me: Me }) {
   const m = msg.value;
@@ -52,6 +55,7 @@ function Kpis({ me }: { me: Me }) {
   // Who acts in a tenant sees that one; staff who act in none may look at each.
   const chooses = me.site === 'internal' && me.tenant === null;
   const tenant = chooses ? query.get('tenant') : null;
+  const tenantName = me.tenants.find((t) => t.slug === tenant)?.name ?? tenant;
 
   // The first guess is today in the tenant's zone; the answer knows which day it is, also after midnight.
   const [today, setToday] = useState(() => dayIn(me.tenant?.time_zone ?? 'UTC'));
@@ -62,8 +66,9 @@ function Kpis({ me }: { me: Me }) {
     if (summary) setToday(summary.today);
   }, [summary?.today]);
   const chosen = summary?.kpis.find((k) => k.kpi === query.get('kpi')) ?? summary?.kpis[0];
+  const top = query.get('top') === String(MANY) ? MANY : FEW;
   const ranking = useQuery<KpiRanking>(
-    chooses && chosen ? withQuery(`/kpi/${encodeURIComponent(chosen.kpi)}/ranking`, { first_day: first, last_day: last }) : null,
+    chooses && chosen ? withQuery(`/kpi/${encodeURIComponent(chosen.kpi)}/ranking`, { first_day: first, last_day: last, page_size: top }) : null,
     () => MINUTE,
   );
 
@@ -77,7 +82,7 @@ function Kpis({ me }: { me: Me }) {
   const days = { first_day: `DATE ${literal(first)}`, last_day: `DATE ${literal(last)}` };
   const sql = [
     call('kpi_summary', { ...days, tenant: tenant === null ? undefined : literal(tenant), by: by === 'day' ? undefined : literal(by) }),
-    ...(chooses && chosen ? [call('kpi_ranking', { kpi: literal(chosen.kpi), ...days })] : []),
+    ...(chooses && chosen ? [call('kpi_ranking', { kpi: literal(chosen.kpi), ...days, page_size: String(top) })] : []),
   ];
 
   return (
@@ -86,8 +91,8 @@ function Kpis({ me }: { me: Me }) {
       aside={(
         <>
           {tenant !== null && (
-            <Link href={hrefWith('tenant', null)} class="chip" aria-label={m.removeFilter(`${m.tenant}: ${tenant}`)}>
-              {me.tenants.find((t) => t.slug === tenant)?.name ?? tenant}
+            <Link href={hrefWith('tenant', null)} class="chip" aria-label={m.removeFilter(`${m.tenant}: ${tenantName}`)}>
+              {tenantName}
               <Icon name="close" />
             </Link>
           )}
@@ -157,7 +162,13 @@ function Kpis({ me }: { me: Me }) {
               {view === 'table' ? <KpiTable summary={summary} /> : <KpiChart kpi={chosen} summary={summary} ofAll={chooses && tenant === null} />}
             </section>
             {chooses && (
-              <TenantRanking kpi={chosen} ranking={ranking} current={tenant} hrefOf={(slug) => hrefWith('tenant', slug)} />
+              <TenantRanking
+                kpi={chosen}
+                ranking={ranking}
+                current={tenant}
+                hrefOf={(slug) => hrefWith('tenant', slug)}
+                more={ranking.data?.rows.length === FEW ? hrefWith('top', String(MANY)) : null}
+              />
             )}
           </div>
         )}

@@ -54,7 +54,8 @@ export function KpiChart({ kpi, summary, ofAll }: Props) {
       font: `11px ${getComputedStyle(element).fontFamily}`,
       nameOfPoint: (i) => (by === 'month' ? formatShortMonth : formatDay)(periods[i] ?? ''),
       nameOfValue: formatCompact,
-      onPoint: (i) => setCursor(i === null ? null : (periods[i] ?? null)),
+      // Where the keyboard is, a pointer that leaves changes nothing.
+      onPoint: (i) => (i !== null || document.activeElement !== element) && setCursor(i === null ? null : (periods[i] ?? null)),
       onPlaced: setLefts,
     });
     plot.current = drawn;

@@ -1,14 +1,14 @@
 // Every value behind the chart: the periods down, the newest first, the KPIs across, and the jobs that are marks there.
 import { Link } from 'wouter-preact';
 import type { KpiSummary } from '../api/types';
-import { formatAmount, formatInteger, formatPeriod, label, msg } from '../i18n/i18n';
+import { formatAmount, formatDays, formatInteger, formatPeriod, label, msg } from '../i18n/i18n';
 import { jobsOf } from './kpi';
 
 export function KpiTable({ summary }: { summary: KpiSummary }) {
   const m = msg.value;
   const { by, kpis, jobs } = summary;
   return (
-    <div class="table-frame" role="region" aria-labelledby="trend" tabIndex={0}>
+    <div class="table-frame" role="region" aria-label={`${m.table}, ${formatDays(summary.first_day, summary.last_day)}`} tabIndex={0}>
       <table class="table kpi-table">
         <thead>
           <tr>

@@ -16,18 +16,19 @@ export function RangePicker({ range, first, last, onChoose }: Props) {
   const m = msg.value;
   const custom = 'from' in range;
   const [open, setOpen] = useState(false);
+  const choose = (next: Range) => {
+    setOpen(false);
+    onChoose(next);
+  };
   return (
     <div class="range-picker">
       <Segments
         label={m.range}
         options={[...presets.map((days) => ({ value: String(days), text: m.days(days) })), { value: 'custom', text: m.customRange }]}
         value={custom || open ? 'custom' : String(range.days)}
-        onChoose={(value) => {
-          setOpen(value === 'custom');
-          if (value !== 'custom') onChoose({ days: Number(value) });
-        }}
+        onChoose={(value) => (value === 'custom' ? setOpen(true) : choose({ days: Number(value) }))}
       />
-      {(custom || open) && <Dates key={`${first} ${last}`} first={first} last={last} onChoose={onChoose} />}
+      {(custom || open) && <Dates key={`${first} ${last}`} first={first} last={last} onChoose={choose} />}
     </div>
   );
 }

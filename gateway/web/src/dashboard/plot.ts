@@ -35,6 +35,10 @@ export function drawPlot(frame: HTMLElement, options: PlotOptions): Plot {
   const line = { stroke: colours.line, width: 1.75, spanGaps: false };
   const alone = indexes.filter((i) => solid[i] !== null && (solid[i - 1] ?? null) === null && (solid[i + 1] ?? null) === null && dashed[i] === null);
 
+  let placed = false;
+  let wanted: number | null = null;
+  const point = () => chart.setCursor(wanted === null ? { left: -10, top: -10 } : { left: chart.valToPos(wanted, 'x'), top: 0 }, false);
+
   const chart = new uPlot({
     width,
     height,
@@ -63,13 +67,21 @@ export function drawPlot(frame: HTMLElement, options: PlotOptions): Plot {
       },
     ],
     hooks: {
-      setCursor: [(self) => options.onPoint(self.cursor.idx ?? null)],
-      draw: [(self) => options.onPlaced(indexes.map((i) => self.bbox.left / devicePixelRatio + self.valToPos(i, 'x')))],
+      // Before this there are no positions.
+      ready: [(self) => {
+        placed = true;
+        point();
+        options.onPlaced(indexes.map((i) => self.bbox.left / devicePixelRatio + self.valToPos(i, 'x')));
+      }],
+      setCursor: [(self) => placed && options.onPoint(self.cursor.idx ?? null)],
     },
   }, [indexes, solid, dashed], frame);
 
   return {
-    pointAt: (index) => chart.setCursor(index === null ? { left: -10, top: -10 } : { left: chart.valToPos(index, 'x'), top: 0 }, false),
+    pointAt: (index) => {
+      wanted = index;
+      if (placed) point();
+    },
     destroy: () => chart.destroy(),
   };
 }

@@ -148,6 +148,7 @@ export const en = {
   recentChanges: 'Recent changes',
   noChanges: 'No change has been recorded yet.',
   showAll: 'Show all',
+  showMore: 'Show more',
   noKpis: 'No KPI is defined yet.',
 
   // Lists

@@ -136,6 +136,7 @@ export const ko: Catalog = {
   recentChanges: '최근 변경',
   noChanges: '아직 기록된 변경이 없습니다.',
   showAll: '전체 보기',
+  showMore: '더 보기',
   noKpis: '아직 정의된 지표가 없습니다.',
 
   search: '검색',
