@@ -5,7 +5,6 @@ import { Link } from 'wouter-preact';
 import type { Kpi, KpiJob, KpiSummary } from '../api/types';
 import { stepTo } from '../audit/buckets';
 import { formatAmount, formatCompact, formatDay, formatInteger, formatPeriod, formatShortMonth, label, language, msg } from '../i18n/i18n';
-import { base } from '../site';
 import { Icon } from '../ui/Icon';
 import { drawable, jobsOf, splitLine } from './kpi';
 import type { Plot } from './plot';
@@ -135,9 +134,9 @@ function Mark({ jobs, left }: { jobs: readonly KpiJob[]; left: number | undefine
   if (largest === undefined || left === undefined) return null;
   const title = jobs.map((job) => msg.value.jobMark(label(job.label, job.id), formatInteger(job.changed))).join('\n');
   return (
-    <a class="chart-mark" href={`${base}/jobs/${largest.id}`} style={{ left: `${left}px` }} title={title} aria-hidden="true" tabIndex={-1}>
+    <Link class="chart-mark" href={`/jobs/${largest.id}`} style={{ left: `${left}px` }} title={title} aria-hidden="true" tabIndex={-1}>
       <MarkShape />
-    </a>
+    </Link>
   );
 }
 
