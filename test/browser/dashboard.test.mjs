@@ -42,7 +42,7 @@ after(() => sql('DROP VIEW public.regress_daily'));
 
 // One value of the tenants' days, as opsadmin combines them: sums over tenants, and over days but for users, whose days are averaged.
 const combined = (kpi, who, from, to) =>
-  `(SELECT ${kpi === 'dau' ? `coalesce(sum(d.value), 0) / nullif(count(DISTINCT d.day), 0)` : 'coalesce(sum(d.value), 0)'}
+  `(SELECT ${kpi === 'dau' ? `coalesce(sum(d.value), 0) / (${to} - (${from}) + 1)` : 'coalesce(sum(d.value), 0)'}
     FROM public.regress_daily d WHERE d.kpi = '${kpi}' AND ${who} AND d.day BETWEEN ${from} AND ${to})`;
 const amount = (value) => `trunc(coalesce(${value}, 0), 2)`;
 const brief = (value) => `(SELECT CASE WHEN abs(v) < 1000 THEN trunc(v, 2) ELSE round(v) END FROM (SELECT coalesce(${value}, 0) AS v) AS x)`;
@@ -80,12 +80,12 @@ describe('the numbers are those of the base tables', () => {
         inWindow({ site, as: await session(site) }, async (page) => {
           await show(page, at(site, query, `days=${days}`, `by=${by}`, 'view=table'));
           const rows = await page.locator('.kpi-table tbody tr').evaluateAll((all) => all.map((row) => [...row.querySelectorAll('td.number')].map((cell) => cell.textContent)));
-          // By period: the sum over tenants of each day, and of those the sum, or the average of the days that there are.
+          // By period: the sum over tenants of each day, and of those the sum, or the average.
           const expected = JSON.parse(sql(
             `WITH days AS (SELECT ${truncated.replaceAll('d.day', 's::date')} AS period, s::date AS day FROM generate_series(${today(zone)} - ${days - 1}, ${today(zone)}, '1 day') AS s),
                   values AS (SELECT d.kpi, d.day, sum(d.value) AS value FROM public.regress_daily d WHERE ${who} GROUP BY 1, 2)
              SELECT json_agg(line ORDER BY period DESC) FROM (SELECT period, json_build_array(${kpis.map((kpi) =>
-               amount(`${kpi === 'dau' ? 'avg' : 'sum'}(v.value) FILTER (WHERE v.kpi = '${kpi}')`)).join(', ')}) AS line
+               amount(`sum(v.value) FILTER (WHERE v.kpi = '${kpi}')${kpi === 'dau' ? ' / count(DISTINCT day)' : ''}`)).join(', ')}) AS line
                FROM days LEFT JOIN values v USING (day) GROUP BY period) AS lines`));
           assert.deepEqual(rows.map((row) => row.map(number)), expected);
         }));
@@ -115,6 +115,22 @@ describe('the numbers are those of the base tables', () => {
         await until('the last day', async () => (await spoken(page)) === last);
       }));
   }
+
+  test('chart: two KPIs beside each other', async () =>
+    inWindow({ site: 'partner', as: await session('partner') }, async (page) => {
+      const [, , who, zone] = views[2];
+      await show(page, at('partner', 'kpi=orders'));
+      await page.getByLabel('Compare with').selectOption('Revenue');
+      await arrived(page, at('partner', 'kpi=orders', 'with=revenue'));
+      const [orders, revenue] = numbers(...['orders', 'revenue'].map((kpi) => amount(combined(kpi, who, `${today(zone)} - 1`, `${today(zone)} - 1`))));
+      await slider(page).focus();
+      await page.keyboard.press('ArrowLeft');
+      const wanted = [orders, revenue].map((value) => value.toLocaleString('en-GB'));
+      await until('both values', async () => (await spoken(page)).includes(`: Orders ${wanted[0]}, Revenue ${wanted[1]}`));
+      assert.deepEqual(await page.locator('.chart-readout strong').allInnerTexts(), wanted);
+      await card(page, 'revenue').click();
+      await until('Revenue alone', async () => (await page.locator('.chart-readout strong').count()) === 1);
+    }));
 
   test('ranking: the tenants by a KPI, which lead to their figures', async () =>
     inWindow({ as: await session('internal') }, async (page) => {
@@ -393,7 +409,7 @@ describe('the dashboards for everybody', () => {
     test(`${site}, ${colorScheme}, ${viewport.width} px, ${locale}`, async () =>
       inWindow({ site, as: await session(site), colorScheme, viewport, locale }, async (page) => {
         const tenant = site === 'internal' ? `tenant=${env.otherSlug}` : '';
-        for (const query of [[], ['days=90', 'kpi=revenue', tenant], [`from=${dayBefore("'UTC'", 80)}`, `to=${dayBefore("'UTC'", 1)}`, 'by=month'], ['view=table', 'days=30']]) {
+        for (const query of [[], ['days=90', 'kpi=revenue', 'with=dau', tenant], [`from=${dayBefore("'UTC'", 80)}`, `to=${dayBefore("'UTC'", 1)}`, 'by=month'], ['view=table', 'days=30']]) {
           await show(page, at(site, ...query));
           await assertFitForAll(page, query.join(' '));
         }

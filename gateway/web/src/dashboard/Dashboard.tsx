@@ -1,5 +1,5 @@
 // The first screen: today's KPIs, their course, the tenants by one of them, running jobs and the last changes; all of it is
-// read again each minute. The range, the KPI, the period, the tenant and the view are in the URL.
+// read again each minute. The range, the KPIs, the period, the tenant and the view are in the URL.
 import { useEffect, useState } from 'preact/hooks';
 import { Link, useLocation } from 'wouter-preact';
 import { withQuery } from '../api/request';
@@ -66,6 +66,7 @@ function Kpis({ me }: { me: Me }) {
     if (summary) setToday(summary.today);
   }, [summary?.today]);
   const chosen = summary?.kpis.find((k) => k.kpi === query.get('kpi')) ?? summary?.kpis[0];
+  const other = summary?.kpis.find((k) => k.kpi === query.get('with') && k !== chosen) ?? null;
   const top = query.get('top') === String(MANY) ? MANY : FEW;
   const ranking = useQuery<KpiRanking>(
     chooses && chosen ? withQuery(`/kpi/${encodeURIComponent(chosen.kpi)}/ranking`, { first_day: first, last_day: last, page_size: top }) : null,
@@ -145,6 +146,15 @@ function Kpis({ me }: { me: Me }) {
                   <span class="muted">{formatDays(summary.first_day, summary.last_day)}</span>
                 </h2>
                 <div class="panel-actions">
+                  {view === 'chart' && summary.kpis.length > 1 && (
+                    <label class="compare">
+                      <span>{m.compareWith}</span>
+                      <select value={other?.kpi ?? ''} onChange={(e) => navigate(hrefWith('with', e.currentTarget.value || null))}>
+                        <option value="">{m.nothingElse}</option>
+                        {summary.kpis.filter((k) => k !== chosen).map((k) => <option key={k.kpi} value={k.kpi}>{label(k.label, k.kpi)}</option>)}
+                      </select>
+                    </label>
+                  )}
                   <Segments
                     label={m.period}
                     options={periods.map((period) => ({ value: period, text: m.periods[period] }))}
@@ -159,7 +169,7 @@ function Kpis({ me }: { me: Me }) {
                   />
                 </div>
               </header>
-              {view === 'table' ? <KpiTable summary={summary} /> : <KpiChart kpi={chosen} summary={summary} ofAll={chooses && tenant === null} />}
+              {view === 'table' ? <KpiTable summary={summary} /> : <KpiChart kpi={chosen} other={other} summary={summary} ofAll={chooses && tenant === null} />}
             </section>
             {chooses && (
               <TenantRanking

@@ -1,4 +1,4 @@
-// One KPI over time, drawn by uPlot. The plot is a slider over the periods: the arrow keys move along the line, and what is
+// One KPI over time, beside another one if so chosen, drawn by uPlot. The plot is a slider over the periods: the arrow keys move along the line, and what is
 // read there is its value. Jobs that changed many rows are marks above the line and links below it.
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Link } from 'wouter-preact';
@@ -15,14 +15,17 @@ type Library = typeof import('./plot');
 
 interface Props {
   kpi: Kpi;
+  /** Another one to compare it with. */
+  other: Kpi | null;
   summary: KpiSummary;
   /** The figures are those of all tenants, so a job's own is worth telling. */
   ofAll: boolean;
 }
 
-export function KpiChart({ kpi, summary, ofAll }: Props) {
+export function KpiChart({ kpi, other, summary, ofAll }: Props) {
   const m = msg.value;
   const { periods, by, jobs } = summary;
+  const shown = other === null ? [kpi] : [kpi, other];
   const frame = useRef<HTMLDivElement>(null);
   const plot = useRef<Plot | null>(null);
   const library = useLibrary();
@@ -37,15 +40,19 @@ export function KpiChart({ kpi, summary, ofAll }: Props) {
   useLayoutEffect(() => {
     const element = frame.current;
     if (element === null || width === 0 || library === null || library === 'failed') return undefined;
-    const values = kpi.sparkline.map(drawable);
     const drawn = library.drawPlot(element, {
       width,
       height: HEIGHT,
-      ...splitLine(values, kpi.sparkline_final),
-      rings: values.flatMap((value, i) => (value !== null && kpi.sparkline_final[i] === false ? [i] : [])),
+      lines: shown.map((k, i) => {
+        const values = k.sparkline.map(drawable);
+        return {
+          ...splitLine(values, k.sparkline_final),
+          rings: values.flatMap((value, at) => (value !== null && k.sparkline_final[at] === false ? [at] : [])),
+          colour: colourOf(element, i === 0 ? 'var(--accent)' : 'var(--second)'),
+          area: i === 0 ? colourOf(element, 'color-mix(in srgb, var(--accent) 9%, transparent)') : null,
+        };
+      }),
       colours: {
-        line: colourOf(element, 'var(--accent)'),
-        area: colourOf(element, 'color-mix(in srgb, var(--accent) 9%, transparent)'),
         ground: colourOf(element, 'var(--surface)'),
         grid: colourOf(element, 'var(--border)'),
         text: colourOf(element, 'var(--muted)'),
@@ -62,7 +69,7 @@ export function KpiChart({ kpi, summary, ofAll }: Props) {
       plot.current = null;
       drawn.destroy();
     };
-  }, [kpi, summary, width, library, theme, language.value]);
+  }, [kpi, other, summary, width, library, theme, language.value]);
 
   useLayoutEffect(() => plot.current?.pointAt(found < 0 ? null : found));
 
@@ -81,20 +88,26 @@ export function KpiChart({ kpi, summary, ofAll }: Props) {
     event.preventDefault();
     setCursor(periods[next] ?? null);
   };
-  const name = label(kpi.label, kpi.kpi);
   const period = periods[index] ?? '';
-  const value = formatAmount(kpi.sparkline[index] ?? '');
-  const final = kpi.sparkline_final[index] !== false;
+  const values = shown.map((k) => ({ kpi: k.kpi, name: label(k.label, k.kpi), value: formatAmount(k.sparkline[index] ?? '') }));
+  const final = shown.every((k) => k.sparkline_final[index] !== false);
   const here = jobsOf(jobs, period);
   const spoken = [
-    `${formatPeriod(by, period)}: ${value}`, ...(final ? [] : [m.provisional]),
+    `${formatPeriod(by, period)}: ${values.map(({ name, value }) => (other === null ? value : `${name} ${value}`)).join(', ')}`,
+    ...(final ? [] : [m.provisional]),
     ...here.map((job) => m.jobMark(label(job.label, job.id), formatInteger(job.changed))),
   ].join(', ');
 
   return (
     <div class="chart">
       <p class="chart-readout" aria-hidden="true">
-        <span class="muted">{formatPeriod(by, period)}</span> <strong>{value}</strong>
+        <span class="muted">{formatPeriod(by, period)}</span>
+        {values.map(({ kpi: key, name, value }, i) => (
+          <span key={key}>
+            {other !== null && <><span class={i === 0 ? 'swatch' : 'swatch second'} />{name} </>}
+            <strong>{value}</strong>
+          </span>
+        ))}
         {!final && <span class="muted">{m.provisional}</span>}
         {here.length > 0 && <span class="mark-text"><MarkShape />{here.map((job) => label(job.label, job.id)).join(', ')}</span>}
       </p>
@@ -104,7 +117,7 @@ export function KpiChart({ kpi, summary, ofAll }: Props) {
           class="chart-plot"
           role="slider"
           tabIndex={0}
-          aria-label={m.chartLabel(name)}
+          aria-label={m.chartLabel(values.map(({ name }) => name).join(', '))}
           aria-orientation="horizontal"
           aria-valuemin={1}
           aria-valuemax={periods.length}
@@ -117,7 +130,7 @@ export function KpiChart({ kpi, summary, ofAll }: Props) {
         />
         {periods.map((at, i) => <Mark key={at} jobs={jobsOf(jobs, at)} left={lefts[i]} />)}
       </div>
-      {kpi.sparkline_final.includes(false) && (
+      {shown.some((k) => k.sparkline_final.includes(false)) && (
         <p class="chart-note muted small">
           <svg class="dash-sample" width="28" height="8" aria-hidden="true"><path d="M1 4H18" /><circle cx="23" cy="4" r="3" /></svg>
           {m.provisionalNote}

@@ -128,6 +128,8 @@ export const en = {
   view: 'View',
   period: 'By',
   periods: { day: 'Day', week: 'Week', month: 'Month' },
+  compareWith: 'Compare with',
+  nothingElse: 'Nothing',
   weekOf: (day: string) => `Week of ${day}`,
   provisional: 'provisional',
   provisionalNote: 'Provisional: the day is not over, or rows of it are still being counted.',

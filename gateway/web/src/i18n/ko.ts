@@ -116,6 +116,8 @@ export const ko: Catalog = {
   view: '보기 방식',
   period: '집계 단위',
   periods: { day: '일', week: '주', month: '월' },
+  compareWith: '비교 지표',
+  nothingElse: '없음',
   weekOf: (day) => `${day} 시작 주`,
   provisional: '집계 중',
   provisionalNote: '집계 중: 하루가 아직 끝나지 않았거나 반영할 데이터가 남아 있습니다.',
