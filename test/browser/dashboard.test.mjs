@@ -144,7 +144,10 @@ describe('the numbers are those of the base tables', () => {
          FROM (SELECT c.name, c.slug, coalesce(sum(d.value) FILTER (WHERE d.day BETWEEN ${first} AND ${today("'UTC'")}), 0) AS value,
                       coalesce(sum(d.value) FILTER (WHERE d.day BETWEEN ${first} - 30 AND ${first} - 1), 0) AS previous
                FROM accounts.customer c LEFT JOIN public.regress_daily d ON d.slug = c.slug AND d.kpi = 'orders' GROUP BY c.id ORDER BY 3 DESC, 2 LIMIT 20) AS ranked`));
-      assert.deepEqual(shown.map(([name, rank, value, , , previous]) => [name, number(rank), number(value), number(previous)]), expected.map(([name, value, previous], i) => [name, i + 1, value, previous]));
+      assert.deepEqual(
+        shown.map(([name, rank, value, , , previous]) => [name, number(rank), number(value), number(previous)]),
+        expected.map(([name, value, previous], i) => [name, i + 1, value, previous]),
+      );
       for (const [i, [, , , change]] of expected.entries())
         assert.match(shown[i][4], change === null ? /^—$/ : change === 0 ? /no change/ : new RegExp(`${change > 0 ? 'up' : 'down'} ${Math.abs(change)}%`));
       const other = sql(`SELECT name FROM opsadmin.tenant WHERE slug = '${env.otherSlug}'`);
@@ -205,7 +208,9 @@ describe('jobs that changed many rows', () => {
     inWindow({ site: 'partner', as: await session('partner') }, async (page) => {
       await show(page, at('partner', 'view=table'));
       const hrefs = await page.locator('.kpi-table a').evaluateAll((links) => links.map((link) => link.getAttribute('href').split('/').pop()));
-      const wanted = sql(`SELECT string_agg(b.id::text, ' ' ORDER BY b.id) FROM opsadmin.bulk_job b JOIN opsadmin.job j USING (id) JOIN opsadmin.tenant t ON t.id = j.tenant_id WHERE t.slug = '${env.slug}' AND b.changed >= 100 AND b.finished_at IS NOT NULL`);
+      const wanted = sql(
+        `SELECT string_agg(b.id::text, ' ' ORDER BY b.id) FROM opsadmin.bulk_job b JOIN opsadmin.job j USING (id) JOIN opsadmin.tenant t ON t.id = j.tenant_id
+         WHERE t.slug = '${env.slug}' AND b.changed >= 100 AND b.finished_at IS NOT NULL`);
       assert.deepEqual(hrefs.sort((a, b) => a - b), wanted.split(' '));
       assert.ok(hrefs.includes(String(jobs.partner)) && !hrefs.includes(String(jobs.internal)));
     }));
@@ -256,7 +261,8 @@ test('new rows appear within a minute, without a reload, and the focus stays', a
     await slider(page).focus();
     await page.keyboard.press('ArrowLeft');
     const there = await spoken(page);
-    sql(`INSERT INTO accounts.user_account (tenant_id, email, display_name) SELECT id, 'regress-' || n || '@example.com', 'Regress' FROM opsadmin.tenant, generate_series(1, 3) AS n WHERE slug = '${env.slug}'`);
+    sql(`INSERT INTO accounts.user_account (tenant_id, email, display_name)
+         SELECT id, 'regress-' || n || '@example.com', 'Regress' FROM opsadmin.tenant, generate_series(1, 3) AS n WHERE slug = '${env.slug}'`);
     try {
       sql(`SELECT opsadmin.refresh_kpi('signups')`);
       await page.clock.fastForward('01:01');

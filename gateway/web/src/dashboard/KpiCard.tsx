@@ -1,8 +1,8 @@
-// Today's value of one KPI beside that of the same weekday a week ago, and the range beside the days before it; chosen, it is the one
-// that is drawn large below. Whether more is better is not for the page to say: a change has a direction and no colour.
+// Today's value of one KPI beside that of the same weekday a week ago, its course, and the value of the range beside that of
+// the days before; chosen, it is the one that is drawn large below.
 import type { Kpi, KpiSummary } from '../api/types';
-import { formatBrief, formatPercent, label, msg } from '../i18n/i18n';
-import { Icon } from '../ui/Icon';
+import { formatBrief, label, msg } from '../i18n/i18n';
+import { Change } from './Change';
 import { countDays, drawable, sparkPath, splitLine } from './kpi';
 
 interface Props {
@@ -35,21 +35,6 @@ export function KpiCard({ kpi, summary, chosen, onChoose }: Props) {
         )}
       </button>
     </li>
-  );
-}
-
-/** How much more or less, in a direction and a percentage; nothing where there was nothing before. */
-export function Change({ change }: { change: string | null }) {
-  const m = msg.value;
-  if (change === null) return null;
-  const percent = formatPercent(Math.abs(Number(change)));
-  const rounded = Math.round(Number(change) * 100);
-  return (
-    <span class="change-chip">
-      <Icon name={rounded === 0 ? 'same' : rounded > 0 ? 'up' : 'down'} />
-      <span aria-hidden="true">{percent}</span>
-      <span class="visually-hidden">{rounded === 0 ? m.change.same : rounded > 0 ? m.change.up(percent) : m.change.down(percent)}</span>
-    </span>
   );
 }
 

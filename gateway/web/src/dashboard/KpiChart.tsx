@@ -1,17 +1,17 @@
-// One KPI over time, beside another one if so chosen, drawn by uPlot. The plot is a slider over the periods: the arrow keys move along the line, and what is
-// read there is its value. Jobs that changed many rows are marks above the line and links below it.
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+// One KPI over time, beside another one if so chosen, drawn by uPlot. The plot is a slider over the periods: the arrow keys
+// move along the line, and what is read there is its value. Jobs that changed many rows are marks above the line and
+// links below it.
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Link } from 'wouter-preact';
 import type { Kpi, KpiJob, KpiSummary } from '../api/types';
 import { stepTo } from '../audit/buckets';
 import { formatAmount, formatCompact, formatDay, formatInteger, formatPeriod, formatShortMonth, label, language, msg } from '../i18n/i18n';
 import { Icon } from '../ui/Icon';
+import { colourOf, usePlotLibrary, useThemeTurn, useWidth } from './drawing';
 import { drawable, jobsOf, splitLine } from './kpi';
 import type { Plot } from './plot';
 
 const HEIGHT = 240;
-
-type Library = typeof import('./plot');
 
 interface Props {
   kpi: Kpi;
@@ -28,7 +28,7 @@ export function KpiChart({ kpi, other, summary, ofAll }: Props) {
   const shown = other === null ? [kpi] : [kpi, other];
   const frame = useRef<HTMLDivElement>(null);
   const plot = useRef<Plot | null>(null);
-  const library = useLibrary();
+  const library = usePlotLibrary();
   const width = useWidth(frame);
   const theme = useThemeTurn();
   const [lefts, setLefts] = useState<number[]>([]);
@@ -173,56 +173,4 @@ function BigJobs({ jobs, ofAll }: { jobs: readonly KpiJob[]; ofAll: boolean }) {
       </ul>
     </details>
   );
-}
-
-/** uPlot and what draws with it, once it is loaded. */
-function useLibrary(): Library | 'failed' | null {
-  const [library, setLibrary] = useState<Library | 'failed' | null>(null);
-  useEffect(() => {
-    let here = true;
-    import('./plot').then((loaded) => here && setLibrary(loaded), () => here && setLibrary('failed'));
-    return () => {
-      here = false;
-    };
-  }, []);
-  return library;
-}
-
-function useWidth(frame: { current: HTMLElement | null }): number {
-  const [width, setWidth] = useState(0);
-  useLayoutEffect(() => {
-    const element = frame.current;
-    if (element === null) return undefined;
-    const observer = new ResizeObserver(() => setWidth(element.clientWidth));
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
-  return width;
-}
-
-/** Counts the changes of theme, whether chosen here or by the device: a canvas does not follow the style sheet. */
-function useThemeTurn(): number {
-  const [turn, setTurn] = useState(0);
-  useEffect(() => {
-    const change = () => setTurn((n) => n + 1);
-    const observer = new MutationObserver(change);
-    observer.observe(document.documentElement, { attributeFilter: ['data-theme'] });
-    const device = matchMedia('(prefers-color-scheme: dark)');
-    device.addEventListener('change', change);
-    return () => {
-      observer.disconnect();
-      device.removeEventListener('change', change);
-    };
-  }, []);
-  return turn;
-}
-
-/** A colour of the style sheet as a canvas understands it. */
-function colourOf(element: HTMLElement, text: string): string {
-  const probe = document.createElement('i');
-  probe.style.color = text;
-  element.append(probe);
-  const { color } = getComputedStyle(probe);
-  probe.remove();
-  return color;
 }

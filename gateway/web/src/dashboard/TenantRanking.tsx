@@ -4,7 +4,7 @@ import type { Query } from '../api/use-query';
 import type { Kpi, KpiRanking } from '../api/types';
 import { formatAmount, formatInteger, label, msg } from '../i18n/i18n';
 import { ProblemNotice, ProblemView, Skeleton } from '../ui/states';
-import { Change } from './KpiCard';
+import { Change } from './Change';
 import { shareOf } from './kpi';
 
 interface Props {
