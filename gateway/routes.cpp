@@ -114,8 +114,28 @@ const std::vector<Route> routes = {
      {{Source::query, "filter", Type::json}, {Source::query, "buckets", Type::integer}}},
 
     {"GET", "/kpi", Caller::session, true, Answer::json,
-     {"kpi_report", "SELECT opsadmin.kpi_report($1, $2)"},
-     {{Source::query, "first_day", Type::date}, {Source::query, "last_day", Type::date}}},
+     {"kpi_summary", "SELECT opsadmin.kpi_summary($1, $2, $3, coalesce($4, 'day'))"},
+     {{Source::query, "first_day", Type::date},
+      {Source::query, "last_day", Type::date},
+      {Source::query, "tenant"},
+      {Source::query, "by"}}},
+
+    {"GET", "/kpi/{kpi}/series", Caller::session, true, Answer::json,
+     {"kpi_series",
+      "SELECT json_build_object('rows', json_agg(json_build_object('day', day, 'value', value::text, 'final', final, "
+      "'as_of', as_of) ORDER BY day)) FROM opsadmin.kpi_series($1, $2, $3, $4, coalesce($5, 'day'))"},
+     {{Source::path, "kpi"},
+      {Source::query, "first_day", Type::date, true},
+      {Source::query, "last_day", Type::date, true},
+      {Source::query, "tenant"},
+      {Source::query, "by"}}},
+
+    {"GET", "/kpi/{kpi}/ranking", Caller::session, true, Answer::json,
+     {"kpi_ranking", "SELECT opsadmin.kpi_ranking($1, $2, $3, coalesce($4, 20))"},
+     {{Source::path, "kpi"},
+      {Source::query, "first_day", Type::date, true},
+      {Source::query, "last_day", Type::date, true},
+      {Source::query, "page_size", Type::integer}}},
 
     {"GET", "/findings", Caller::session, true, Answer::json,
      {"list_findings", "SELECT opsadmin.list_findings()"},

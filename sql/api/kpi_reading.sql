@@ -45,7 +45,7 @@ BEGIN
   SELECT * INTO found_kpi FROM opsadmin.kpi k WHERE k.name = find_kpi.name;
   IF NOT FOUND THEN
     RAISE EXCEPTION USING ERRCODE = 'OA410', MESSAGE = format('KPI "%s" does not exist', left(coalesce(name, 'NULL'), 100)),
-      HINT = 'opsadmin.kpi_report() shows the KPIs.';
+      HINT = 'opsadmin.kpi_summary() shows the KPIs.';
   END IF;
   RETURN found_kpi;
 END
@@ -122,15 +122,36 @@ COMMENT ON FUNCTION opsadmin.kpi_series IS 'The values of a KPI, a row a day, we
 REVOKE ALL ON FUNCTION opsadmin.kpi_series FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin.kpi_series TO opsadmin_internal, opsadmin_partner;
 
--- All KPIs of a range of days (the last 14) beside the days before it, as {"today":…,"first_day":…,"last_day":…,"previous":{"first_day":…,
--- "last_day":…},"by":…,"periods":[…],"kpis":[{"kpi":…,"label":…,"unit":…,"value":…,"previous":…,"change":…,"today":{"value":…,"same_weekday":…,
--- "change":…},"sparkline":[…],"final":…,"as_of":…}],"as_of":…}; numbers as strings. Today is the tenant's own, in UTC for staff
--- without a tenant. OA404, OA403, OA420.
+-- The jobs that stand beside the KPIs of a range of days: of those that ended in it and changed at least 100 rows, the 20 that changed the
+-- most, of one tenant or of all. A job's day is that of its tenant, or UTC's.
+CREATE OR REPLACE FUNCTION opsadmin_private.kpi_jobs(tenant_id bigint, first_day date, last_day date, by text) RETURNS json
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(json_agg(json_build_object('id', m.id::text, 'label', m.label, 'tenant', m.tenant, 'day', m.day,
+                                             'period', CASE $4 WHEN 'day' THEN m.day ELSE date_trunc($4, m.day::timestamp)::date END, 'changed', m.changed) ORDER BY m.day, m.id), '[]')
+  FROM (SELECT j.id, j.label, d.day, b.changed, CASE WHEN t.id IS NOT NULL THEN json_build_object('slug', t.slug, 'name', t.name) END AS tenant
+        FROM opsadmin.job j
+        LEFT JOIN opsadmin.tenant t ON t.id = j.tenant_id
+        CROSS JOIN LATERAL (SELECT opsadmin_private.local_day(j.finished_at, coalesce(t.time_zone, 'UTC')) AS day) AS d
+        JOIN opsadmin.bulk_job b ON b.id = j.id
+        -- For the index; a day anywhere has begun and ended by then.
+        WHERE j.finished_at >= ($2 - 1)::timestamp AT TIME ZONE 'UTC' AND j.finished_at < ($3 + 2)::timestamp AT TIME ZONE 'UTC'
+          AND d.day BETWEEN $2 AND $3 AND ($1 IS NULL OR j.tenant_id = $1) AND b.changed >= 100
+        ORDER BY b.changed DESC, j.id DESC LIMIT 20) AS m
+$$;
+COMMENT ON FUNCTION opsadmin_private.kpi_jobs IS 'The jobs that changed the most rows in a range of days, of one tenant or of all, as json';
+REVOKE ALL ON FUNCTION opsadmin_private.kpi_jobs FROM PUBLIC;
+
+-- All KPIs of a range of days (the last 14) beside the days before it, and the jobs that changed many rows in it, as {"today":…,"first_day":…,
+-- "last_day":…,"previous":{"first_day":…,"last_day":…},"by":…,"periods":[…],"kpis":[{"kpi":…,"label":…,"unit":…,"over_days":…,"value":…,
+-- "previous":…,"change":…,"today":{"value":…,"same_weekday":…,"change":…},"sparkline":[…],"sparkline_final":[…],"final":…,"as_of":…}],"jobs":[{"id":…,
+-- "label":…,"tenant":…,"day":…,"period":…,"changed":…}],"as_of":…,"stale":…}; values as strings. Today is the tenant's own, in UTC for
+-- staff without a tenant. Stale is what three refreshes have passed by. OA404, OA403, OA420.
 CREATE OR REPLACE FUNCTION opsadmin.kpi_summary(first_day date DEFAULT NULL, last_day date DEFAULT NULL, tenant text DEFAULT NULL, by text DEFAULT 'day') RETURNS json
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
   own_tenant bigint := opsadmin_private.kpi_tenant(tenant);
   today date := opsadmin_private.local_day(now(), coalesce((SELECT t.time_zone FROM opsadmin.tenant t WHERE t.id = own_tenant), 'UTC'));
+  as_of timestamptz := (SELECT min(s.refreshed_at) FROM opsadmin.kpi_source s);
   length integer;
   kpis json;
 BEGIN
@@ -138,20 +159,21 @@ BEGIN
   first_day := coalesce(first_day, last_day - 13);
   PERFORM opsadmin_private.require_kpi_days(first_day, last_day, by);
   length := last_day - first_day + 1;
-  SELECT coalesce(json_agg(json_build_object('kpi', k.name, 'label', k.label, 'unit', k.unit, 'value', v.value::text, 'previous', p.value::text,
+  SELECT coalesce(json_agg(json_build_object('kpi', k.name, 'label', k.label, 'unit', k.unit, 'over_days', k.over_days, 'value', v.value::text, 'previous', p.value::text,
                     'change', opsadmin_private.relative_change(v.value, p.value),
                     'today', json_build_object('value', t.value::text, 'same_weekday', w.value::text, 'change', opsadmin_private.relative_change(t.value, w.value)),
-                    'sparkline', s.line, 'final', v.final, 'as_of', v.as_of) ORDER BY k.ordinal), '[]')
+                    'sparkline', s.line, 'sparkline_final', s.line_final, 'final', v.final, 'as_of', v.as_of) ORDER BY k.ordinal), '[]')
   INTO kpis
   FROM opsadmin.kpi k
   CROSS JOIN LATERAL opsadmin_private.kpi_values(k, own_tenant, first_day, last_day, 'all') AS v
   CROSS JOIN LATERAL opsadmin_private.kpi_values(k, own_tenant, first_day - length, last_day - length, 'all') AS p
   CROSS JOIN LATERAL opsadmin_private.kpi_values(k, own_tenant, today, today, 'all') AS t
   CROSS JOIN LATERAL opsadmin_private.kpi_values(k, own_tenant, today - 7, today - 7, 'all') AS w
-  CROSS JOIN LATERAL (SELECT json_agg(x.value::text ORDER BY x.day) AS line FROM opsadmin_private.kpi_values(k, own_tenant, first_day, last_day, by) AS x) AS s;
+  CROSS JOIN LATERAL (SELECT json_agg(x.value::text ORDER BY x.day) AS line, json_agg(x.final ORDER BY x.day) AS line_final
+                      FROM opsadmin_private.kpi_values(k, own_tenant, first_day, last_day, by) AS x) AS s;
   RETURN json_build_object('today', today, 'first_day', first_day, 'last_day', last_day, 'previous', json_build_object('first_day', first_day - length, 'last_day', last_day - length), 'by', by,
     'periods', (SELECT json_agg(DISTINCT CASE by WHEN 'day' THEN d::date ELSE date_trunc(by, d)::date END) FROM generate_series(first_day::timestamp, last_day::timestamp, interval '1 day') AS d),
-    'kpis', kpis, 'as_of', (SELECT min(s.refreshed_at) FROM opsadmin.kpi_source s));
+    'kpis', kpis, 'jobs', opsadmin_private.kpi_jobs(own_tenant, first_day, last_day, by), 'as_of', as_of, 'stale', coalesce(as_of < now() - interval '3 minutes', true));
 END
 $$;
 COMMENT ON FUNCTION opsadmin.kpi_summary IS 'All KPIs of a range of days beside the days before it, as json';
@@ -172,7 +194,7 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'OA403', MESSAGE = 'tenants are compared for internal staff', HINT = 'opsadmin.kpi_summary() has your own values.';
   END IF;
   found_kpi := opsadmin_private.find_kpi(kpi);
-  PERFORM opsadmin_private.require_kpi_days(first_day, last_day, 'day');
+  PERFORM opsadmin_private.require_kpi_days(first_day, last_day, 'month');
   IF page_size IS NULL OR page_size NOT BETWEEN 1 AND 200 THEN
     RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'page_size is not between 1 and 200', COLUMN = '/page_size', HINT = 'Leave it out for 20.';
   END IF;
@@ -195,27 +217,3 @@ $$;
 COMMENT ON FUNCTION opsadmin.kpi_ranking IS 'The tenants with the highest values of a KPI, for staff, as json';
 REVOKE ALL ON FUNCTION opsadmin.kpi_ranking FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin.kpi_ranking TO opsadmin_internal, opsadmin_partner;
-
--- All KPIs by day: {"today":…,"days":[…],"series":[…],"computed_at":…}. Without days: the last 14.
--- Today is the tenant's own, in UTC for staff without a tenant.
-CREATE OR REPLACE FUNCTION opsadmin.kpi_report(first_day date DEFAULT NULL, last_day date DEFAULT NULL) RETURNS json
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
-DECLARE
-  own_tenant bigint := opsadmin_private.kpi_tenant(NULL);
-  today date := opsadmin_private.local_day(now(), coalesce((SELECT t.time_zone FROM opsadmin.tenant t WHERE t.id = own_tenant), 'UTC'));
-BEGIN
-  last_day := coalesce(last_day, today);
-  first_day := coalesce(first_day, last_day - 13);
-  PERFORM opsadmin_private.require_kpi_days(first_day, last_day, 'day');
-  RETURN json_build_object('today', today,
-    'days', (SELECT json_agg(d::date ORDER BY d) FROM generate_series(first_day::timestamp, last_day::timestamp, interval '1 day') AS d),
-    'series', (SELECT coalesce(json_agg(json_build_object('kpi', k.name, 'label', k.label, 'unit', k.unit, 'values', s.day_values, 'final', s.day_final) ORDER BY k.ordinal), '[]')
-               FROM opsadmin.kpi k
-               CROSS JOIN LATERAL (SELECT json_agg(v.value::text ORDER BY v.day) AS day_values, json_agg(v.final ORDER BY v.day) AS day_final
-                                   FROM opsadmin_private.kpi_values(k, own_tenant, first_day, last_day, 'day') AS v) AS s),
-    'computed_at', (SELECT min(s.refreshed_at) FROM opsadmin.kpi_source s));
-END
-$$;
-COMMENT ON FUNCTION opsadmin.kpi_report IS 'All KPIs by day, as json';
-REVOKE ALL ON FUNCTION opsadmin.kpi_report FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION opsadmin.kpi_report TO opsadmin_internal, opsadmin_partner;

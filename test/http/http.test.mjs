@@ -1,5 +1,5 @@
 // The HTTP tests, in one process and one after the other: the last ones stop PostgreSQL under all of them.
-// topic: gateway findings requests audit
+// topic: gateway findings requests audit kpi
 import './routes.mjs';
 import './input.mjs';
 import './session.mjs';
@@ -8,6 +8,7 @@ import './job.mjs';
 import './job_controls.mjs';
 import './job_errors.mjs';
 import './findings.mjs';
+import './kpi.mjs';
 import './requests.mjs';
 import './audit.mjs';
 import './malformed.mjs';

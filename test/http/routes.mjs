@@ -94,13 +94,6 @@ const list = (row) => ({
   count: { value: nullable('number'), kind: oneOf('exact', 'capped', 'estimated', 'none') },
 });
 
-const kpi = {
-  today: day,
-  days: [day],
-  series: [{ kpi: text, label, unit: oneOf('count', 'money'), values: [text], final: ['boolean'] }],
-  computed_at: nullable(time),
-};
-
 const findings = {
   rows: [{
     check: oneOf('health', 'isolation'), level: oneOf('error', 'warning'), rule: text, object: text, problem: text, remedy: text,
@@ -217,16 +210,6 @@ describe('routes', () => {
     assertTagged(await session.get(`${path}/history?page_size=5`), entries);
     const row = (value) => value === null || value.id === rows[0].id;
     assertJson(await session.get(`${path}/as-of?at=2026-01-31T12:00:00Z`), 200, { at: time, row, present: row, unknown: [text], reason: nullable(text) });
-  });
-
-  test('GET /kpi gives one value a day', async () => {
-    const body = assertJson(await session.get('/kpi?first_day=2026-01-01&last_day=2026-01-03'), 200, kpi);
-    assert.deepEqual(body.days, ['2026-01-01', '2026-01-02', '2026-01-03']);
-    for (const series of body.series) {
-      assert.equal(series.values.length, 3);
-      assert.equal(series.final.length, 3);
-    }
-    assertJson(await session.get('/kpi'), 200, kpi);
   });
 
   test('GET /findings lists what the checks of opsadmin found', async () => {

@@ -121,7 +121,7 @@ SELECT is(failure('SELECT opsadmin.' || reader), 'OA411', reader || ' of a partn
 SELECT is(failure('SELECT opsadmin.list_rows(''product'')'), 'OA405', 'an unknown resource stays unknown');
 SELECT is(failure('SELECT opsadmin.list_jobs()'), 'OA411', 'list_jobs() names what is missing');
 SELECT is(failure('SELECT opsadmin.list_audit()'), 'OA411', 'as does list_audit()');
-SELECT is(failure('SELECT opsadmin.kpi_report()'), 'OA411', 'as does kpi_report()');
+SELECT is(failure('SELECT opsadmin.kpi_summary()'), 'OA411', 'as does kpi_summary()');
 SELECT is(failure($$SELECT opsadmin_private.require_permission('product:read')$$), 'OA411', 'no permission without a tenant');
 COMMIT;
 SELECT opsadmin.revoke_role('both@example.com', 'partner_member', 'hooli') \g /dev/null

@@ -1,5 +1,5 @@
 -- KPIs: definitions, values equal to a recomputation, days of the tenant's own zone, final days, and reading them.
-SELECT plan(77);
+SELECT plan(76);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -135,7 +135,7 @@ SELECT is(value, 'NaN'::numeric, 'but its own') FROM opsadmin.kpi_series('orders
 ROLLBACK;
 BEGIN;
 SELECT opsadmin.begin_as('lee@example.com') \g /dev/null
-SELECT is(failure(statement), 'OA403', 'without the permission: ' || statement) FROM unnest(ARRAY['SELECT opsadmin.kpi_series(''orders'', ''2026-03-08'', ''2026-03-10'')', 'SELECT opsadmin.kpi_report()']) AS statement;
+SELECT is(failure(statement), 'OA403', 'without the permission: ' || statement) FROM unnest(ARRAY['SELECT opsadmin.kpi_series(''orders'', ''2026-03-08'', ''2026-03-10'')', 'SELECT opsadmin.kpi_summary()']) AS statement;
 SELECT is_empty('SELECT * FROM opsadmin.daily_kpi', 'nor are there rows in the table');
 ROLLBACK;
 BEGIN;
@@ -149,7 +149,7 @@ SELECT is(failure($$SELECT opsadmin.kpi_series('orders', '2026-03-08', '2026-03-
 SELECT is(failure(format('SELECT opsadmin.kpi_series(%s)', arguments)), code, 'kpi_series(): ' || why)
 FROM (VALUES ('''nothing'', ''2026-03-08'', ''2026-03-10''', 'OA410', 'an unknown KPI'), ('''orders'', NULL, ''2026-03-10''', 'OA420 /first_day', 'no first day'), ('''orders'', ''2026-03-08'', NULL', 'OA420 /first_day', 'no last day'),
              ('''orders'', ''2026-03-10'', ''2026-03-08''', 'OA420 /first_day', 'a range from its end'), ('''orders'', ''2025-03-01'', ''2026-03-08''', 'OA420 /first_day', 'more than 367 days')) AS bad (arguments, code, why);
-SELECT is(opsadmin.kpi_report() ->> 'today', today(3)::text, 'kpi_report() knows the tenant''s today');
+SELECT is(opsadmin.kpi_summary() ->> 'today', today(3)::text, 'kpi_summary() knows the tenant''s today');
 ROLLBACK;
 BEGIN;
 SELECT opsadmin.begin_as('kim@example.com') \g /dev/null
@@ -158,12 +158,9 @@ FROM opsadmin.kpi_series('revenue', '2026-03-09', '2026-03-09');
 SELECT is(value, (SELECT k.value FROM opsadmin.daily_kpi k WHERE k.kpi = 'revenue' AND k.day = '2026-03-09' AND k.tenant_id = 2), 'or one tenant''s')
 FROM opsadmin.kpi_series('revenue', '2026-03-09', '2026-03-09', 'seoul');
 SELECT is(failure($$SELECT opsadmin.kpi_series('orders', '2026-03-08', '2026-03-10', 'nowhere')$$), 'OA404', 'that exists');
-SELECT is(opsadmin.kpi_report('2026-03-09', '2026-03-11')::jsonb - 'computed_at' - 'today' #- '{series,1}' #- '{series,1}' #- '{series,1}' #- '{series,1}',
-          jsonb_build_object('days', '["2026-03-09","2026-03-10","2026-03-11"]'::jsonb, 'series', jsonb_build_array(jsonb_build_object('kpi', 'orders', 'label', '{"en":"Orders","ko":"주문"}'::jsonb, 'unit', 'count',
-            'values', (SELECT jsonb_agg(value::text ORDER BY day) FROM opsadmin.kpi_series('orders', '2026-03-09', '2026-03-11')), 'final', '[true,true,false]'::jsonb))), 'kpi_report()');
-SELECT is(jsonb_path_query_array(opsadmin.kpi_report()::jsonb, '$.series[*].kpi'), '["orders","revenue","buyers","dearest","visits"]', 'KPIs in the order of their definition');
-SELECT is(json_array_length(opsadmin.kpi_report() -> 'days'), 14, 'the last 14 days without asking');
-SELECT is(opsadmin.kpi_report() ->> 'today', (now() AT TIME ZONE 'UTC')::date::text, 'today is UTC''s for staff without a tenant');
+SELECT is(jsonb_path_query_array(opsadmin.kpi_summary()::jsonb, '$.kpis[*].kpi'), '["orders","revenue","buyers","dearest","visits"]', 'KPIs in the order of their definition');
+SELECT is(json_array_length(opsadmin.kpi_summary() -> 'periods'), 14, 'the last 14 days without asking');
+SELECT is(opsadmin.kpi_summary() ->> 'today', (now() AT TIME ZONE 'UTC')::date::text, 'today is UTC''s for staff without a tenant');
 SELECT is(failure('SELECT opsadmin.refresh_kpi()'), '42501', 'staff do not refresh');
 ROLLBACK;
 

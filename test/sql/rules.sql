@@ -75,7 +75,7 @@ SELECT is_empty($$SELECT name FROM own_function WHERE name ~ '^opsadmin\.(curren
 SELECT set_eq($$SELECT DISTINCT f.oid::regproc::text FROM own_function f CROSS JOIN unnest(ARRAY['opsadmin_internal', 'opsadmin_partner']) AS role
                     WHERE f.prosecdef AND has_function_privilege(role, f.oid, 'EXECUTE')$$,
                   ARRAY['opsadmin.annotate_audit', 'opsadmin.audit_event', 'opsadmin.cancel_job', 'opsadmin.choose_tenant', 'opsadmin.get_job', 'opsadmin.kpi_ranking',
-                        'opsadmin.kpi_report', 'opsadmin.kpi_series', 'opsadmin.kpi_summary', 'opsadmin.list_findings', 'opsadmin.list_job_errors',
+                        'opsadmin.kpi_series', 'opsadmin.kpi_summary', 'opsadmin.list_findings', 'opsadmin.list_job_errors',
                         'opsadmin.list_jobs', 'opsadmin.list_requests', 'opsadmin.list_resources', 'opsadmin.me', 'opsadmin.pause_job',
                         'opsadmin.resume_job', 'opsadmin.retry_job', 'opsadmin.run_action', 'opsadmin_private.audited_row',
                         'opsadmin_private.compile_count', 'opsadmin_private.compile_list', 'opsadmin_private.find_audit',

@@ -1,10 +1,9 @@
-// Small pure parts: job arithmetic, audit differences, KPI changes, and the way back after sign-in.
+// Small pure parts: job arithmetic, audit differences, permissions, and the way back after sign-in.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { columnType } from '../src/api/column-type';
 import { permits } from '../src/api/permits';
 import { changesOf } from '../src/audit/diff';
-import { daysBefore, niceTop, parseRange, todayOf } from '../src/dashboard/kpi';
 import { keyText, shareDone, timeLeft, toggleOf } from '../src/jobs/job';
 import { safeNext } from '../src/sign-in/next';
 import { siteOfPath } from '../src/site-of-path';
@@ -35,27 +34,6 @@ test('an update shows the fields that differ, an insert all of them', () => {
   assert.deepEqual(changesOf({ before: { price: 100, name: 'a' }, after: { price: 90, name: 'a' } }),
     [{ field: 'price', before: 100, after: 90 }]);
   assert.deepEqual(changesOf({ before: null, after: { id: 1 } }), [{ field: 'id', before: undefined, after: 1 }]);
-});
-
-test('days are counted by the calendar', () => {
-  assert.equal(daysBefore('2026-03-01', 1), '2026-02-28');
-  assert.equal(daysBefore('2026-11-22', 13), '2026-11-09');
-  assert.equal(parseRange('30'), 30);
-  assert.equal(parseRange('31'), 14);
-});
-
-test('a change is relative to yesterday, and unknown after a day of zero', () => {
-  const series = { kpi: 'orders', label: { en: '', ko: '' }, unit: 'count' as const, values: ['0', '50', '60'], final: [] };
-  const days = ['2026-11-20', '2026-11-21', '2026-11-22'];
-  assert.deepEqual(todayOf(series, { today: '2026-11-22', days }), { value: '60', yesterday: '50', change: 0.2, final: false });
-  assert.equal(todayOf(series, { today: '2026-11-21', days })?.change, null);
-  assert.equal(todayOf(series, { today: '2026-11-23', days }), null);
-});
-
-test('the scale ends at a round number', () => {
-  assert.equal(niceTop(0), 1);
-  assert.equal(niceTop(173), 200);
-  assert.equal(niceTop(2100), 2500);
 });
 
 test('sign-in leads back only inside the site', () => {

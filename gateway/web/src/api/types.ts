@@ -176,17 +176,50 @@ export interface FindingPage {
   checked_at: string;
 }
 
-export interface KpiSeries {
+export type Period = 'day' | 'week' | 'month';
+
+export interface Kpi {
   kpi: string;
   label: Label;
   unit: 'count' | 'money';
-  values: string[];
-  final: boolean[];
+  /** What makes one value of several days. */
+  over_days: 'sum' | 'avg' | 'max' | 'min';
+  /** Of the whole range, and of as many days before it. */
+  value: string;
+  previous: string;
+  change: string | null;
+  today: { value: string; same_weekday: string; change: string | null };
+  /** A value for each of the periods. */
+  sparkline: string[];
+  sparkline_final: boolean[];
+  final: boolean;
+  as_of: string | null;
 }
 
-export interface KpiReport {
+/** A job that changed many rows. */
+export interface KpiJob {
+  id: string;
+  label: Label;
+  tenant: TenantName | null;
+  day: string;
+  period: string;
+  changed: number;
+}
+
+export interface KpiSummary {
   today: string;
-  days: string[];
-  series: KpiSeries[];
-  computed_at: string | null;
+  first_day: string;
+  last_day: string;
+  previous: { first_day: string; last_day: string };
+  by: Period;
+  /** The first day of each; the range may begin and end within one. */
+  periods: string[];
+  kpis: Kpi[];
+  jobs: KpiJob[];
+  as_of: string | null;
+  stale: boolean;
+}
+
+export interface KpiRanking {
+  rows: { tenant: string; name: string; value: string; previous: string; change: string | null }[];
 }

@@ -1,28 +1,37 @@
-// Every value behind the charts: the days down, the KPIs across, the newest day first.
-import type { KpiReport } from '../api/types';
-import { formatAmount, formatLongDay, label, msg } from '../i18n/i18n';
+// Every value behind the chart: the periods down, the newest first, the KPIs across, and the jobs that are marks there.
+import { Link } from 'wouter-preact';
+import type { KpiSummary } from '../api/types';
+import { formatAmount, formatDays, formatInteger, formatPeriod, label, msg } from '../i18n/i18n';
+import { jobsOf } from './kpi';
 
-export function KpiTable({ report }: { report: KpiReport }) {
+export function KpiTable({ summary }: { summary: KpiSummary }) {
   const m = msg.value;
-  const title = `${m.table}, ${m.days(report.days.length)}`;
+  const { by, kpis, jobs } = summary;
   return (
-    <div class="table-frame" role="region" aria-label={title} tabIndex={0}>
-      <table class="table">
-        <caption class="visually-hidden">{title}</caption>
+    <div class="table-frame" role="region" aria-label={`${m.table}, ${formatDays(summary.first_day, summary.last_day)}`} tabIndex={0}>
+      <table class="table kpi-table">
         <thead>
           <tr>
-            <th scope="col">{m.day}</th>
-            {report.series.map((s) => <th key={s.kpi} scope="col" class="number">{label(s.label, s.kpi)}</th>)}
+            <th scope="col">{m.periods[by]}</th>
+            {kpis.map((k) => <th key={k.kpi} scope="col" class="number">{label(k.label, k.kpi)}</th>)}
+            {jobs.length > 0 && <th scope="col">{m.jobs}</th>}
           </tr>
         </thead>
         <tbody>
-          {report.days.map((day, i) => (
-            <tr key={day}>
+          {summary.periods.map((period, i) => (
+            <tr key={period}>
               <th scope="row">
-                {formatLongDay(day)}
-                {report.series.some((s) => s.final[i] === false) && <span class="muted small"> {m.provisional}</span>}
+                {formatPeriod(by, period)}
+                {kpis.some((k) => k.sparkline_final[i] === false) && <span class="muted small"> {m.provisional}</span>}
               </th>
-              {report.series.map((s) => <td key={s.kpi} class="number">{formatAmount(s.values[i] ?? '')}</td>)}
+              {kpis.map((k) => <td key={k.kpi} class="number">{formatAmount(k.sparkline[i] ?? '')}</td>)}
+              {jobs.length > 0 && (
+                <td>
+                  {jobsOf(jobs, period).map((job) => (
+                    <Link key={job.id} href={`/jobs/${job.id}`} class="block">{m.jobMark(label(job.label, job.id), formatInteger(job.changed))}</Link>
+                  ))}
+                </td>
+              )}
             </tr>
           )).reverse()}
         </tbody>

@@ -1,11 +1,39 @@
-// Arithmetic of the dashboard: ranges of days, changes, and the points of a line. Pure.
-import type { KpiReport, KpiSeries } from '../api/types';
+// Arithmetic of the dashboard: the range of days in the address, and what lines are made of. Pure.
+import type { KpiJob, Period } from '../api/types';
 
-export const ranges = [7, 14, 30, 90] as const;
-export type Range = (typeof ranges)[number];
+export const presets = [7, 14, 30, 90] as const;
+export const periods: readonly Period[] = ['day', 'week', 'month'];
+const USUAL = 14;
 
-export function parseRange(text: string | null): Range {
-  return ranges.find((range) => String(range) === text) ?? 14;
+/** The days that are shown: so many up to today, or from one day to another. */
+export type Range = { days: number } | { from: string; to: string };
+
+export function parseRange(query: URLSearchParams): Range {
+  const from = query.get('from') ?? '';
+  const to = query.get('to') ?? '';
+  if (isDay(from) && isDay(to)) return { from, to };
+  return { days: presets.find((days) => String(days) === query.get('days')) ?? USUAL };
+}
+
+/** The address with another range; the usual one needs no parameter. */
+export function withRange(query: URLSearchParams, range: Range): URLSearchParams {
+  const next = new URLSearchParams(query);
+  for (const name of ['days', 'from', 'to']) next.delete(name);
+  if ('from' in range) {
+    next.set('from', range.from);
+    next.set('to', range.to);
+  } else if (range.days !== USUAL) {
+    next.set('days', String(range.days));
+  }
+  return next;
+}
+
+export function daysOf(range: Range, today: string): { first: string; last: string } {
+  return 'from' in range ? { first: range.from, last: range.to } : { first: daysBefore(today, range.days - 1), last: today };
+}
+
+function isDay(text: string): boolean {
+  return /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(`${text}T00:00:00Z`));
 }
 
 /** The day `count` days before another; days are calendar days without a zone. */
@@ -15,43 +43,58 @@ export function daysBefore(day: string, count: number): string {
   return date.toISOString().slice(0, 10);
 }
 
-export interface Today {
-  value: string;
-  yesterday: string | null;
-  /** Relative change against yesterday, null where yesterday was zero or is not known. */
-  change: number | null;
-  /** Whether the day is over and counted; a part of a day is no better or worse than a whole one. */
-  final: boolean;
+/** How many days there are from one to another, both counted. */
+export function countDays(first: string, last: string): number {
+  return Math.round((Date.parse(last) - Date.parse(first)) / 86_400_000) + 1;
 }
 
-export function todayOf(series: KpiSeries, report: Pick<KpiReport, 'today' | 'days'>): Today | null {
-  const at = report.days.indexOf(report.today);
-  const value = series.values[at];
-  if (value === undefined) return null;
-  const yesterday = series.values[at - 1] ?? null;
-  const before = Number(yesterday ?? 0);
-  return { value, yesterday, change: before === 0 ? null : (Number(value) - before) / before, final: series.final[at] ?? false };
+/** Today's date in a time zone, as the API writes days. */
+export function dayIn(timeZone: string, now = new Date()): string {
+  const parts = new Intl.DateTimeFormat('en', { year: 'numeric', month: '2-digit', day: '2-digit', timeZone }).formatToParts(now);
+  const part = (type: string) => parts.find((p) => p.type === type)?.value ?? '';
+  return `${part('year')}-${part('month')}-${part('day')}`;
 }
 
-export interface Point {
-  x: number;
-  y: number;
+/** A number to draw; null for what has no place on a scale. */
+export function drawable(value: string): number | null {
+  const number = Number(value);
+  return value !== '' && Number.isFinite(number) ? number : null;
 }
 
-/** Points of a line inside a box; y grows downwards and the scale begins at zero. */
-export function linePoints(values: readonly number[], width: number, height: number, top: number): Point[] {
-  const step = values.length > 1 ? width / (values.length - 1) : 0;
-  return values.map((value, i) => ({ x: i * step, y: top === 0 ? height : height - (value / top) * height }));
+type Line = (number | null)[];
+
+/**
+ * One line as two: solid between values that are final, dashed on both sides of one that is not. A value belongs to each of
+ * the two that begins or ends at it; one alone is solid.
+ */
+export function splitLine(values: readonly (number | null)[], final: readonly boolean[]): { solid: Line; dashed: Line } {
+  const joins = (i: number, wanted: boolean) =>
+    i > 0 && i < values.length && (final[i - 1] === true && final[i] === true) === wanted;
+  const part = (wanted: boolean): Line =>
+    values.map((value, i) => (joins(i, wanted) || joins(i + 1, wanted) || (values.length === 1 && wanted) ? value : null));
+  return { solid: part(true), dashed: part(false) };
 }
 
-export function pathOf(points: readonly Point[]): string {
-  return points.map(({ x, y }, i) => `${i === 0 ? 'M' : 'L'}${x.toFixed(1)} ${y.toFixed(1)}`).join('');
+/** An SVG path through the points of a box, whose scale holds zero; y grows downwards, and nulls are gaps. */
+export function sparkPath(line: readonly (number | null)[], all: readonly (number | null)[], width: number, height: number): string {
+  const numbers = all.filter((value) => value !== null);
+  const top = Math.max(0, ...numbers);
+  const bottom = Math.min(0, ...numbers);
+  const step = line.length > 1 ? width / (line.length - 1) : 0;
+  const scale = top === bottom ? 0 : height / (top - bottom);
+  return line.map((value, i) => {
+    if (value === null) return '';
+    const command = i === 0 || line[i - 1] === null ? 'M' : 'L';
+    return `${command}${(i * step).toFixed(1)} ${(height - (value - bottom) * scale).toFixed(1)}`;
+  }).join('');
 }
 
-/** A round number at or above the value, for the top of the scale. */
-export function niceTop(value: number): number {
-  if (value <= 0) return 1;
-  const power = 10 ** Math.floor(Math.log10(value));
-  const factor = [1, 2, 2.5, 5, 10].find((f) => f * power >= value) ?? 10;
-  return factor * power;
+export function jobsOf(jobs: readonly KpiJob[], period: string): KpiJob[] {
+  return jobs.filter((job) => job.period === period);
+}
+
+/** How long a bar is beside the longest, from 0 to 1. */
+export function shareOf(value: string, values: readonly string[]): number {
+  const top = Math.max(0, ...values.map((text) => drawable(text) ?? 0));
+  return top === 0 ? 0 : Math.max(0, (drawable(value) ?? 0) / top);
 }

@@ -1,5 +1,6 @@
 // The English catalog. It is also the type of every catalog: a key that is missing elsewhere does not compile.
 const rows = (n: string, one: boolean) => `${n} ${one ? 'row' : 'rows'}`;
+const days = (n: number) => `${n} ${n === 1 ? 'day' : 'days'}`;
 
 export const en = {
   // Names
@@ -107,26 +108,50 @@ export const en = {
   moreTenants: (n: string) => `and ${n} more: type to narrow down`,
 
   // Dashboard
-  today: 'Today',
   asOf: (time: string) => `As of ${time}`,
   notYetComputed: 'Not computed yet',
   range: 'Range',
-  days: (n: number) => `${n} days`,
-  versusYesterday: (value: string) => `vs ${value} in all of yesterday`,
+  days,
+  firstDay: 'First day',
+  lastDay: 'Last day',
+  customRange: 'Custom',
+  todaySoFar: 'Today so far',
+  besideWeekday: (weekday: string) => `beside the whole of last ${weekday}`,
+  versus: (value: string) => `vs ${value}`,
+  overDays: {
+    sum: (n: number) => days(n), avg: (n: number) => `Average of ${days(n)}`,
+    max: (n: number) => `Highest of ${days(n)}`, min: (n: number) => `Lowest of ${days(n)}`,
+  },
   change: { up: (p: string) => `up ${p}`, down: (p: string) => `down ${p}`, same: 'no change' },
-  trend: (name: string, n: number) => `${name}, last ${n} days`,
+  keyFigures: 'Key figures',
   chart: 'Chart',
   table: 'Table',
   view: 'View',
-  day: 'Day',
+  period: 'By',
+  periods: { day: 'Day', week: 'Week', month: 'Month' },
+  compareWith: 'Compare with',
+  nothingElse: 'Nothing',
+  weekOf: (day: string) => `Week of ${day}`,
   provisional: 'provisional',
-  chartSummary: (name: string, n: number, low: string, high: string, last: string) =>
-    `${name} over ${n} days: between ${low} and ${high}, last ${last}. The table has all values.`,
+  provisionalNote: 'Provisional: the day is not over, or rows of it are still being counted.',
+  chartLabel: (name: string) => `${name} over time. Arrow keys move along the line; the table has all values.`,
+  chartFailed: 'The chart could not be loaded. The table has all values.',
+  jobMark: (name: string, rows: string) => `Job ${name} changed ${rows} rows`,
+  bigJobs: (n: string, one: boolean) => `${n} ${one ? 'job' : 'jobs'} changed many rows`,
+  changedRows: rows,
+  staleFigures: (time: string) => `These figures are as of ${time}. They should be refreshed each minute.`,
+  tenantsBy: (name: string) => `Tenants by ${name}`,
+  noTenants: 'There are no tenants yet.',
+  rank: 'Rank',
+  share: 'Share',
+  beforeThat: 'Period before',
+  changeColumn: 'Change',
   runningJobs: 'Running jobs',
   noRunningJobs: 'No job is running.',
   recentChanges: 'Recent changes',
   noChanges: 'No change has been recorded yet.',
   showAll: 'Show all',
+  showMore: 'Show more',
   noKpis: 'No KPI is defined yet.',
 
   // Lists

@@ -1,6 +1,6 @@
 // The language of the page and what depends on it: the catalog, labels from the registry, numbers and dates.
 import { computed, signal } from '@preact/signals';
-import type { Label } from '../api/types';
+import type { Label, Period } from '../api/types';
 import type { Problem } from '../api/request';
 import { recall, remember } from '../storage';
 import { type Catalog, en } from './en';
@@ -45,6 +45,11 @@ interface Formats {
   time: Intl.DateTimeFormat;
   day: Intl.DateTimeFormat;
   longDay: Intl.DateTimeFormat;
+  days: Intl.DateTimeFormat;
+  month: Intl.DateTimeFormat;
+  shortMonth: Intl.DateTimeFormat;
+  weekday: Intl.DateTimeFormat;
+  compact: Intl.NumberFormat;
 }
 
 const formats = computed<Formats>(() => {
@@ -59,6 +64,11 @@ const formats = computed<Formats>(() => {
     time: new Intl.DateTimeFormat(tag, { hour: '2-digit', minute: '2-digit', second: '2-digit' }),
     day: new Intl.DateTimeFormat(tag, { month: 'short', day: 'numeric', timeZone: 'UTC' }),
     longDay: new Intl.DateTimeFormat(tag, { year: 'numeric', month: 'short', day: 'numeric', weekday: 'short', timeZone: 'UTC' }),
+    days: new Intl.DateTimeFormat(tag, { year: 'numeric', month: 'short', day: 'numeric', timeZone: 'UTC' }),
+    month: new Intl.DateTimeFormat(tag, { year: 'numeric', month: 'long', timeZone: 'UTC' }),
+    shortMonth: new Intl.DateTimeFormat(tag, { year: '2-digit', month: 'short', timeZone: 'UTC' }),
+    weekday: new Intl.DateTimeFormat(tag, { weekday: 'long', timeZone: 'UTC' }),
+    compact: new Intl.NumberFormat(tag, { notation: 'compact', maximumFractionDigits: 1 }),
   };
 });
 
@@ -91,6 +101,8 @@ export function formatBrief(value: string): string {
 }
 
 export const formatInteger = (value: number) => formats.value.integer.format(value);
+/** A number on an axis: 1.2M rather than 1,200,000. */
+export const formatCompact = (value: number) => formats.value.compact.format(value);
 export const formatPercent = (value: number) => formats.value.percent.format(value);
 export const formatDateTime = (iso: string) => moment(formats.value.dateTime, iso);
 export const formatStamp = (iso: string) => moment(formats.value.stamp, iso);
@@ -106,6 +118,19 @@ function moment(format: Intl.DateTimeFormat, iso: string): string {
 /** A calendar day (`2026-11-22`) is no moment: it is formatted as it is, in no zone. */
 export const formatDay = (day: string) => moment(formats.value.day, `${day}T00:00:00Z`);
 export const formatLongDay = (day: string) => moment(formats.value.longDay, `${day}T00:00:00Z`);
+export const formatShortMonth = (day: string) => moment(formats.value.shortMonth, `${day}T00:00:00Z`);
+export const formatWeekday = (day: string) => moment(formats.value.weekday, `${day}T00:00:00Z`);
+
+/** A day, a week or a month by its first day. */
+export function formatPeriod(by: Period, day: string): string {
+  if (by === 'day') return formatLongDay(day);
+  return by === 'week' ? msg.value.weekOf(moment(formats.value.days, `${day}T00:00:00Z`)) : moment(formats.value.month, `${day}T00:00:00Z`);
+}
+
+/** A range of days, such as 13–26 Nov 2026. */
+export function formatDays(first: string, last: string): string {
+  return formats.value.days.formatRange(new Date(`${first}T00:00:00Z`), new Date(`${last}T00:00:00Z`));
+}
 
 /** A duration such as 0:40 or 1:02:05. */
 export function formatDuration(milliseconds: number): string {
