@@ -78,7 +78,6 @@ OPSADMIN_FUNCTION(opsadmin_query_as) {
   const char* statement = text_to_cstring(PG_GETARG_TEXT_PP(1));
   if (SPI_connect() != SPI_OK_CONNECT) elog(ERROR, "SPI_connect failed");
   const RunAs run = SwitchTo(role);
-  PlanFreely();
   const int result = SPI_execute(statement, true, 1);
   if (result != SPI_OK_SELECT) elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
   char* value = SPI_processed > 0 ? SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1) : nullptr;
