@@ -9,6 +9,7 @@
 #include "pg/key.h"
 #include "pg/page_reuse.h"
 #include "pg/settings.h"
+#include "pg/statistics.h"
 #include "pg/turns.h"
 #include "pg/used_tickets.h"
 #include "pg/worker.h"
@@ -67,6 +68,7 @@ void _PG_init(void) {
   opsadmin::InitializePageReuse();
   opsadmin::InitializeAudit();
   opsadmin::InstallHooks();
+  opsadmin::InstallStatisticsHooks();
   opsadmin::previous_request_hook = shmem_request_hook;
   shmem_request_hook = opsadmin::RequestMemory;
   opsadmin::previous_startup_hook = shmem_startup_hook;

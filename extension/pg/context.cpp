@@ -226,6 +226,19 @@ OPSADMIN_FUNCTION(opsadmin_require_unbound) {
   PG_RETURN_VOID();
 }
 
+// require_fresh_snapshot(): what this transaction sees of sessions, roles and tenants is at most some seconds old. With
+// REPEATABLE READ and above it sees them as they were at its first statement.
+OPSADMIN_FUNCTION(opsadmin_require_fresh_snapshot) {
+  constexpr int most_milliseconds = 10000;
+  if (IsolationUsesXactSnapshot() &&
+      TimestampDifferenceExceeds(GetCurrentTransactionStartTimestamp(), GetCurrentTimestamp(), most_milliseconds))
+    ereport(ERROR,
+            (errcode(ERRCODE_INVALID_TRANSACTION_STATE), errmsg("the transaction is too old to bind a context to it"),
+             errdetail("It sees sessions, roles and tenants as they were when it began."),
+             errhint("Bind the context right after BEGIN."), errhidestmt(true)));
+  PG_RETURN_VOID();
+}
+
 // Binds the context, once a transaction, at its top level. The SQL wrappers decide who may.
 // bind_context(site, actor_id, actor_name, tenant_id, tenant_key, permissions, ip, method, path,
 //              request_id, reason, job_id, action, session_id)

@@ -18,6 +18,9 @@ extern "C" {
 #include "catalog/objectaccess.h"
 #include "catalog/pg_proc.h"
 #include "executor/executor.h"
+// Kerberos' headers are not needed to read a Port, whose layout is the same without them.
+#undef ENABLE_GSS
+#include "libpq/libpq-be.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/planner.h"
 #include "tcop/pquery.h"
@@ -36,6 +39,27 @@ static planner_hook_type previous_planner = nullptr;
 static StatementContext ContextOf(const Caller& caller) {
   if (BoundContext() == nullptr) return StatementContext::unbound;
   return caller.site == Site::partner ? StatementContext::partner : StatementContext::internal;
+}
+
+// ---- The session's beginning ----
+
+// What SET refuses to a login it may not bring along in its start-up packet either: settings that show plans, and with
+// them what statistics know of every tenant, or limits of its own instead of those that it has been given.
+static void CheckStartUp(const Caller& caller) {
+  static bool checked = false;
+  if (checked || !caller.at_login || RehearsedSite() != Site::none || MyProcPort == nullptr) return;
+  const char* refused =
+      MyProcPort->cmdline_options != nullptr && MyProcPort->cmdline_options[0] != '\0' ? "options" : nullptr;
+  // Names and values take turns.
+  for (int i = 0; refused == nullptr && i < list_length(MyProcPort->guc_options); i += 2) {
+    const char* name = static_cast<const char*>(list_nth(MyProcPort->guc_options, i));
+    if (!MayStartWith(name)) refused = name;
+  }
+  if (refused != nullptr)
+    ereport(FATAL, (OpsadminErrcode(oa::statement_not_allowed),
+                    errmsg("this login may not begin a session with \"%s\"", refused),
+                    errhint("ALTER ROLE … SET gives a login its settings.")));
+  checked = true;
 }
 
 // ---- Relations ----
@@ -128,7 +152,8 @@ static void CheckFunction(Oid function) {
   const StatementContext context = ContextOf(caller);
   if (context == StatementContext::unbound && (!MayCallUnbound(function) || function == F_PG_NOTIFY)) RequireContext();
   if (!caller.by_right || context == StatementContext::internal) return;
-  if (ReachesOut(function)) RaiseNotAllowed(psprintf("%s()", get_func_name(function)));
+  if (ReachesOut(function) || (caller.at_login && TakesAdvisoryLock(function)))
+    RaiseNotAllowed(psprintf("%s()", get_func_name(function)));
   // Outside a portal it is a fast-path call, whose arguments nobody has looked at.
   if (function == F_SET_CONFIG && caller.at_login && ActivePortal == nullptr) RaiseNotAllowed("set_config()");
 }
@@ -165,6 +190,7 @@ static bool JudgeExpressions(Node* node, void* argument) {
 // What is planned has been rewritten: rules, views and cursors are in it.
 static PlannedStmt* Plan(Query* query, const char* text, int options, ParamListInfo parameters) {
   const Caller caller = CurrentCaller();
+  CheckStartUp(caller);
   if (caller.by_right) {
     Judgement judgement = {ContextOf(caller), caller.at_login};
     if (judgement.context != StatementContext::internal)
@@ -198,6 +224,7 @@ static void CheckUtility(Node* statement) {
   if (!IsTransactionState()) return;
   const Caller caller = CurrentCaller();
   if (caller.site == Site::none) return;
+  CheckStartUp(caller);
   const StatementContext context = ContextOf(caller);
   if (context != StatementContext::unbound && !caller.by_right) return;
   const char* refused = RefusedStatement(statement, context, caller.at_login);

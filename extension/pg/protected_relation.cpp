@@ -79,15 +79,18 @@ static Datum ColumnOf(Relation table, HeapTuple row, const char* column) {
   return heap_getattr(row, get_attnum(RelationGetRelid(table), column), RelationGetDescr(table), &is_null);
 }
 
-// Fills is_protected and resource from the registry's row of the relation; false when it has none.
+// Fills is_protected, resource and tenant_column from the registry's row of the relation; false when it has none.
 static bool ReadRegistry(Oid relation, Relation* tables, RelationFacts* facts) {
   const char* name = get_rel_name(relation);
   const HeapTuple target = FindRow(tables, registry_target, ObjectIdGetDatum(relation));
   // A row may have outlived its table, where no event trigger noticed.
   if (name == nullptr || target == nullptr) return false;
   const Datum id = ColumnOf(tables[registry_target], target, "id");
-  if (FindRow(tables, registry_protected_table, id) == nullptr) return false;
+  const HeapTuple protection = FindRow(tables, registry_protected_table, id);
+  if (protection == nullptr) return false;
   facts->is_protected = true;
+  strlcpy(facts->tenant_column,
+          NameStr(*DatumGetName(ColumnOf(tables[registry_protected_table], protection, "tenant_column"))), NAMEDATALEN);
   const HeapTuple resource = FindRow(tables, registry_resource, id);
   if (resource != nullptr)
     text_to_cstring_buffer(DatumGetTextPP(ColumnOf(tables[registry_resource], resource, "name")), facts->resource,
@@ -112,7 +115,7 @@ static List* ParentsOf(Oid relation) {
 }
 
 static RelationFacts LookUpFacts(Oid relation) {
-  RelationFacts facts = {relation, false, false, ""};
+  RelationFacts facts = {relation, false, false, "", ""};
   const Oid schema = get_rel_namespace(relation);
   facts.of_server = schema == PG_CATALOG_NAMESPACE || schema == PG_TOAST_NAMESPACE ||
                     schema == get_namespace_oid("information_schema", true);
@@ -135,6 +138,7 @@ static RelationFacts LookUpFacts(Oid relation) {
     if (!parent.is_protected) continue;
     facts.is_protected = true;
     strlcpy(facts.resource, parent.resource, NAMEDATALEN);
+    strlcpy(facts.tenant_column, parent.tenant_column, NAMEDATALEN);
     break;
   }
   return facts;

@@ -11,6 +11,7 @@ struct RelationFacts {
   bool of_server;     // in pg_catalog or information_schema
   bool is_protected;  // itself, or the table that it is a partition or child of
   char resource[NAMEDATALEN];
+  char tenant_column[NAMEDATALEN];  // empty when it is not protected
 };
 
 // The facts of a relation, kept until it or the registry changes.

@@ -65,6 +65,10 @@ static bool RaisesLimit(const char* name, const char* value) {
   return given != 0 && (wanted == 0 || wanted > given);
 }
 
+bool MayStartWith(const char* setting) {
+  return IsHarmlessSetting(setting) && !IsLimit(setting);
+}
+
 static bool IsRole(const char* name) {
   return name != nullptr && (pg_strcasecmp(name, "role") == 0 || pg_strcasecmp(name, "session_authorization") == 0);
 }
@@ -166,9 +170,9 @@ const char* RefusedStatement(const Node* statement, StatementContext context, bo
   return may_run ? nullptr : GetCommandTagName(CreateCommandTag(const_cast<Node*>(statement)));
 }
 
-// Sorted. The seed of random() and advisory locks of a session outlive the transaction, those of a transaction are for
-// everybody; large objects belong to the login, so that all tenants would share them; the two OIDs without a name are
-// those of pg_logical_emit_message(), whose names differ between versions.
+// Sorted. The seed of random() and advisory locks of a session outlive the transaction; large objects belong to the
+// login, so that all tenants would share them; currtid2() follows rows that policies hide; the two OIDs without a name
+// are those of pg_logical_emit_message(), whose names differ between versions.
 static constexpr Oid reaching_out[] = {F_LO_CREATE,
                                        F_LO_IMPORT_TEXT,
                                        F_LO_EXPORT,
@@ -182,6 +186,7 @@ static constexpr Oid reaching_out[] = {F_LO_CREATE,
                                        F_LO_TELL,
                                        F_LO_UNLINK,
                                        F_LO_TRUNCATE,
+                                       F_CURRTID2,
                                        F_SETSEED,
                                        F_PG_TERMINATE_BACKEND,
                                        F_PG_CANCEL_BACKEND,
@@ -224,6 +229,10 @@ bool ReachesOut(Oid function) {
                   : 1;
   }
   return verdict == 2;
+}
+
+bool TakesAdvisoryLock(Oid function) {
+  return function >= F_PG_ADVISORY_XACT_LOCK_INT8 && function <= F_PG_TRY_ADVISORY_XACT_LOCK_SHARED_INT4_INT4;
 }
 
 // A constant argument of a call, NULL for anything else.

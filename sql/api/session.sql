@@ -105,10 +105,11 @@ DECLARE
   found_tenant opsadmin.tenant;
   is_suspended boolean;
 BEGIN
+  PERFORM opsadmin_private.require_fresh_snapshot();
   SELECT s.id, s.actor_id, s.tenant_id, s.reason, a.display_name INTO found_session
   FROM opsadmin.secret s JOIN opsadmin.actor a ON a.id = s.actor_id
   WHERE s.hash = sha256(convert_to(session_token, 'UTF8')) AND s.purpose = 'session' AND s.site = site_name
-    AND s.expires_at > now() AND s.last_seen_at > now() - interval '8 hours' AND a.disabled_at IS NULL;
+    AND s.expires_at > clock_timestamp() AND s.last_seen_at > clock_timestamp() - interval '8 hours' AND a.disabled_at IS NULL;
   IF tenant IS NOT NULL THEN
     SELECT * INTO found_tenant FROM opsadmin.tenant t WHERE t.slug = begin_request.tenant;
   ELSIF site_name = 'internal' THEN

@@ -12,7 +12,7 @@ DECLARE
   found_tenant opsadmin.tenant;
   person opsadmin.actor;
 BEGIN
-  PERFORM opsadmin_private.require_unbound();
+  PERFORM opsadmin_private.require_unbound(), opsadmin_private.require_fresh_snapshot();
   claims := opsadmin_private.redeem_ticket(ticket, site_name);
   IF claims.tenant IS NOT NULL THEN
     SELECT * INTO found_tenant FROM opsadmin.tenant t WHERE t.slug = claims.tenant;

@@ -7,6 +7,11 @@ RETURNS void LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin
 COMMENT ON FUNCTION opsadmin_private.bind_context IS 'Binds the context of this transaction; OA002 when there is one, or below a savepoint';
 REVOKE ALL ON FUNCTION opsadmin_private.bind_context FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION opsadmin_private.require_fresh_snapshot() RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_require_fresh_snapshot';
+COMMENT ON FUNCTION opsadmin_private.require_fresh_snapshot IS 'Raises 25000 where what the transaction sees of sessions, roles and tenants is too old';
+REVOKE ALL ON FUNCTION opsadmin_private.require_fresh_snapshot FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION opsadmin_private.require_unbound() RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_require_unbound';
 COMMENT ON FUNCTION opsadmin_private.require_unbound IS 'Raises OA002 where bind_context() would';

@@ -60,11 +60,12 @@ sub create_database {
     return $self;
 }
 
-# Runs SQL in one psql, for at most timeout seconds; returns its exit status, output and error text.
+# Runs SQL in one psql, for at most timeout seconds, as a user and with more of an environment; returns its exit status,
+# output and error text.
 sub psql {
     my ($self, $database, $sql, %options) = @_;
     my ($out, $err) = ('', '');
-    local %ENV = $self->_environment($options{user});
+    local %ENV = ($self->_environment($options{user}), %{ $options{environment} // {} });
     IPC::Run::run(['psql', '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', $database], \$sql, \$out, \$err, IPC::Run::timeout($options{timeout} // 120));
     my $status = $? >> 8;
     chomp($out, $err);

@@ -36,12 +36,16 @@ GRANT SELECT ON query TO opsadmin_partner, opsadmin_internal;
 CREATE TABLE found_shape (kind text, ordinal int, who text, shape text);
 GRANT SELECT, INSERT ON found_shape TO opsadmin_partner, opsadmin_internal;
 
+-- How many rows a range has a partner's planner is not told, so that it may take workers for it.
+CREATE FUNCTION without_workers(shape text) RETURNS text LANGUAGE sql AS $$
+  SELECT CASE WHEN $1 LIKE E'\nGather %' THEN replace(regexp_replace($1, E'^\nGather [^\n]*', ''), E'\n ', E'\n') ELSE $1 END
+$$;
 CREATE FUNCTION compare(of_kind text) RETURNS SETOF text LANGUAGE plpgsql AS $$
 DECLARE
     q query;
 BEGIN
     FOR q IN SELECT * FROM query ORDER BY ordinal LOOP
-        RETURN NEXT is((SELECT shape FROM found_shape WHERE kind = of_kind AND ordinal = q.ordinal AND who = 'partner'), (SELECT shape FROM found_shape WHERE kind = of_kind AND ordinal = q.ordinal AND who = 'floor'), of_kind || ', partner: ' || q.name);
+        RETURN NEXT is((SELECT CASE q.name WHEN 'a range of time' THEN without_workers(shape) ELSE shape END FROM found_shape WHERE kind = of_kind AND ordinal = q.ordinal AND who = 'partner'), (SELECT shape FROM found_shape WHERE kind = of_kind AND ordinal = q.ordinal AND who = 'floor'), of_kind || ', partner: ' || q.name);
         RETURN NEXT is((SELECT shape FROM found_shape WHERE kind = of_kind AND ordinal = q.ordinal AND who = 'internal'), (SELECT shape FROM found_shape WHERE kind = of_kind AND ordinal = q.ordinal AND who = 'all'), of_kind || ', internal: ' || q.name);
     END LOOP;
 END

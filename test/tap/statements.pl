@@ -151,11 +151,12 @@ expect($_, admin => 'OA005') for
     q{COPY shop.product TO PROGRAM 'cat'}, q{COPY shop.product FROM PROGRAM 'cat'}, q{ALTER ROLE opsadmin_partner_login PASSWORD 'x'}, 'ALTER ROLE CURRENT_USER SET work_mem = 1024', 'CREATE ROLE mallory', 'LOCK TABLE shop.product', 'TRUNCATE shop.product', 'EXPLAIN SELECT * FROM shop.product',
     'EXPLAIN ANALYZE SELECT * FROM shop.product', 'SET work_mem = 1024', 'SET ROLE opsadmin_partner', 'SET SESSION AUTHORIZATION DEFAULT; SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY', q{SELECT set_config('work_mem', '1MB', false)}, q{SELECT set_config('application_name', 'x', false)}, q{SELECT set_config('work_mem', '1MB', id > 0) FROM shop.product},
     'RESET ALL', 'PREPARE TRANSACTION $$x$$', 'CREATE TABLE x (id int)', 'CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$SELECT 1$$', 'ANALYZE shop.product', 'REINDEX TABLE shop.product', 'GRANT SELECT ON shop.product TO PUBLIC', 'ALTER TABLE shop.product DISABLE ROW LEVEL SECURITY', 'DROP POLICY opsadmin_partner_floor ON shop.product',
-    'SELECT lo_creat(-1)', q{SELECT lo_from_bytea(0, 'x')}, 'SELECT lo_get(1)', 'SELECT loread(1, 1)', 'SELECT pg_terminate_backend(1)', 'SELECT pg_cancel_backend(1)', 'SELECT query FROM pg_stat_activity', 'SELECT pg_stat_get_backend_activity(1)', 'SELECT * FROM pg_stat_xact_user_tables', 'SELECT * FROM pg_statio_user_tables', 'SELECT pg_stat_get_tuples_returned(1)', 'SELECT * FROM pg_prepared_xacts', 'SET LOCAL debug_print_plan = on', q{SELECT set_config('debug_print_plan', 'on', true)}, q{SELECT set_config('debug_' || 'print_plan', 'on', true)}, 'SELECT setseed(0.5)', 'SELECT pg_advisory_lock(1)', 'SELECT pg_try_advisory_lock(1, 2)', 'SELECT pg_export_snapshot()',
+    'SELECT lo_creat(-1)', q{SELECT lo_from_bytea(0, 'x')}, 'SELECT lo_get(1)', 'SELECT loread(1, 1)', 'SELECT pg_terminate_backend(1)', 'SELECT pg_cancel_backend(1)', 'SELECT query FROM pg_stat_activity', 'SELECT pg_stat_get_backend_activity(1)', 'SELECT * FROM pg_stat_xact_user_tables', 'SELECT * FROM pg_statio_user_tables', 'SELECT pg_stat_get_tuples_returned(1)', 'SELECT * FROM pg_prepared_xacts', 'SET LOCAL debug_print_plan = on', q{SELECT set_config('debug_print_plan', 'on', true)}, q{SELECT set_config('debug_' || 'print_plan', 'on', true)}, 'SELECT setseed(0.5)', 'SELECT pg_advisory_lock(1)', 'SELECT pg_try_advisory_lock(1, 2)', 'SELECT pg_advisory_xact_lock(1)', 'SELECT count(pg_try_advisory_xact_lock(g)) FROM generate_series(1, 10) AS g', 'SELECT pg_advisory_xact_lock_shared(1, 2)',
+    q{SELECT currtid2('shop.product', '(0,1)')}, 'SELECT pg_export_snapshot()',
     q{SELECT pg_logical_emit_message(false, 'a', 'b')};
 expect($_, admin => 'ok') for
     'SELECT shop.forty_two()', 'SET LOCAL work_mem = 1024', q{SELECT set_config('work_mem', '1MB', true)}, 'SET TRANSACTION READ ONLY', 'SAVEPOINT a; ROLLBACK TO a', 'DECLARE c SCROLL CURSOR FOR SELECT * FROM shop.product; MOVE NEXT IN c; FETCH c', 'SHOW work_mem', 'RESET ROLE', 'SET LOCAL ROLE opsadmin_partner', 'NOTIFY x', q{SELECT pg_notify('x', 'y')},
-    'SELECT pg_advisory_xact_lock(1)', 'DEALLOCATE ALL', 'UNLISTEN *', 'SET CONSTRAINTS ALL IMMEDIATE';
+    'DEALLOCATE ALL', 'UNLISTEN *', 'SET CONSTRAINTS ALL IMMEDIATE';
 # A procedure that commits goes on without a context.
 {
     my $session = $cluster->session('company', user => 'opsadmin_partner_login');
@@ -230,6 +231,38 @@ for my $case (['SELECT count(*) FROM shop.product', partner => 'OA001', internal
     my ($sql, %expected) = @$case;
     is(extended_outcome($_, $sql), $expected{$_}, "$_, extended: $sql") for sort keys %expected;
 }
+
+# --- What a session begins with ----------------------------------------------------------------------
+
+for my $case (['-c debug_print_plan=on', 'FATAL'], ['-c statement_timeout=0', 'FATAL'], ['--idle_in_transaction_session_timeout=0', 'FATAL'], ['-c work_mem=1GB', 'FATAL'], ['', 'ok']) {
+    my ($options, $expected) = @$case;
+    for my $sql ("BEGIN; SELECT FROM opsadmin.begin_request('$tokens{admin}'); SELECT id FROM shop.product; COMMIT", 'SHOW work_mem') {
+        my ($status, undef, $err) = $cluster->psql('company', $sql, user => 'opsadmin_partner_login', environment => { PGOPTIONS => $options });
+        is($status ? $err =~ /FATAL:  this login may not begin a session with "options"/ ? 'FATAL' : $err : 'ok', $expected, "begun with \"$options\": $sql");
+    }
+    is(($cluster->psql('company', 'SELECT 1', user => 'shop_app', environment => { PGOPTIONS => $options }))[0], 0, "the company's own logins begin with \"$options\"");
+}
+for my $case ([{ PGTZ => 'Asia/Seoul', PGAPPNAME => 'shop', PGCLIENTENCODING => 'UTF8', PGDATESTYLE => 'ISO' }, qr/^no context is bound/, 'what drivers begin with is harmless'],
+    [{ PGGEQO => 'off' }, qr/^this login may not begin a session with "geqo"/, 'other settings are refused in whatever way']) {
+    my ($environment, $expected, $name) = @$case;
+    my (undef, undef, $err) = $cluster->psql('company', 'SELECT id FROM shop.product', user => 'opsadmin_partner_login', environment => $environment);
+    like($err =~ s/^.*?(?:ERROR|FATAL): +//r, $expected, $name);
+}
+
+# --- An old snapshot does not see who was shut out since ----------------------------------------------
+
+for my $level ('REPEATABLE READ', 'SERIALIZABLE') {
+    my $session = $cluster->session('company', user => 'opsadmin_partner_login');
+    $session->query("BEGIN ISOLATION LEVEL $level; SELECT 1");
+    $cluster->query('company', "UPDATE opsadmin.actor SET disabled_at = now() WHERE email = 'member\@example.com'");
+    # Ten seconds are what a request may take to begin.
+    $cluster->wait_for('company', "SELECT bool_or(clock_timestamp() - xact_start > interval '10.1 s') FROM pg_stat_activity WHERE usename = 'opsadmin_partner_login'");
+    $session->query("SELECT opsadmin.begin_request('$tokens{member}')");
+    like($session->error, qr/the transaction is too old to bind a context to it/, "$level: an actor who was disabled after the snapshot");
+    $session->quit;
+    $cluster->query('company', 'UPDATE opsadmin.actor SET disabled_at = NULL');
+}
+is(outcome('member', 'SELECT id FROM shop.product'), 'ok', 'who is not disabled any more comes in again');
 
 # --- What has been read of the registry is forgotten when it changes ----------------------------------
 
