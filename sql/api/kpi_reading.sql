@@ -125,8 +125,9 @@ GRANT EXECUTE ON FUNCTION opsadmin.kpi_series TO opsadmin_internal, opsadmin_par
 -- The jobs that stand beside the KPIs of a range of days: of those that ended in it and changed at least 100 rows, the 20 that changed the
 -- most, of one tenant or of all. A job's day is that of its tenant, or UTC's.
 CREATE OR REPLACE FUNCTION opsadmin_private.kpi_jobs(tenant_id bigint, first_day date, last_day date, by text) RETURNS json
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT coalesce(json_agg(json_build_object('id', m.id::text, 'label', m.label, 'tenant', m.tenant, 'day', m.day,
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN (SELECT coalesce(json_agg(json_build_object('id', m.id::text, 'label', m.label, 'tenant', m.tenant, 'day', m.day,
                                              'period', CASE $4 WHEN 'day' THEN m.day ELSE date_trunc($4, m.day::timestamp)::date END, 'changed', m.changed) ORDER BY m.day, m.id), '[]')
   FROM (SELECT j.id, j.label, d.day, b.changed, CASE WHEN t.id IS NOT NULL THEN json_build_object('slug', t.slug, 'name', t.name) END AS tenant
         FROM opsadmin.job j
@@ -136,7 +137,8 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
         -- For the index; a day anywhere has begun and ended by then.
         WHERE j.finished_at >= ($2 - 1)::timestamp AT TIME ZONE 'UTC' AND j.finished_at < ($3 + 2)::timestamp AT TIME ZONE 'UTC'
           AND d.day BETWEEN $2 AND $3 AND ($1 IS NULL OR j.tenant_id = $1) AND b.changed >= 100
-        ORDER BY b.changed DESC, j.id DESC LIMIT 20) AS m
+        ORDER BY b.changed DESC, j.id DESC LIMIT 20) AS m);
+END
 $$;
 COMMENT ON FUNCTION opsadmin_private.kpi_jobs IS 'The jobs that changed the most rows in a range of days, of one tenant or of all, as json';
 REVOKE ALL ON FUNCTION opsadmin_private.kpi_jobs FROM PUBLIC;
