@@ -130,7 +130,7 @@ CREATE OR REPLACE FUNCTION opsadmin.kpi_summary(first_day date DEFAULT NULL, las
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
   own_tenant bigint := opsadmin_private.kpi_tenant(tenant);
-  today date := opsadmin_private.local_day(now(), coalesce((SELECT t.time_zone FROM opsadmin.tenant t WHERE t.id = own_tenant), 'UTC'));
+  today date := coalesce((SELECT opsadmin_private.local_day(now(), t.time_zone) FROM opsadmin.tenant t WHERE t.id = own_tenant), (now() AT TIME ZONE 'UTC')::date);
   length integer;
   kpis json;
 BEGIN
@@ -202,7 +202,7 @@ CREATE OR REPLACE FUNCTION opsadmin.kpi_report(first_day date DEFAULT NULL, last
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
   own_tenant bigint := opsadmin_private.kpi_tenant(NULL);
-  today date := opsadmin_private.local_day(now(), coalesce((SELECT t.time_zone FROM opsadmin.tenant t WHERE t.id = own_tenant), 'UTC'));
+  today date := coalesce((SELECT opsadmin_private.local_day(now(), t.time_zone) FROM opsadmin.tenant t WHERE t.id = own_tenant), (now() AT TIME ZONE 'UTC')::date);
 BEGIN
   last_day := coalesce(last_day, today);
   first_day := coalesce(first_day, last_day - 13);

@@ -222,12 +222,12 @@ REVOKE ALL ON FUNCTION opsadmin.kpi_trigger FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION opsadmin_private.day_start(day date, time_zone text) RETURNS timestamptz
 LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_day_start';
-COMMENT ON FUNCTION opsadmin_private.day_start IS 'The instant at which a day begins in a time zone';
+COMMENT ON FUNCTION opsadmin_private.day_start IS 'The instant at which a day begins in a time zone; infinite outside the years 1 to 9999, NULL for an unknown zone';
 REVOKE ALL ON FUNCTION opsadmin_private.day_start FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION opsadmin_private.local_day(at timestamptz, time_zone text) RETURNS date
 LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_local_day';
-COMMENT ON FUNCTION opsadmin_private.local_day IS 'The day of a time zone that a moment belongs to; NULL for infinity';
+COMMENT ON FUNCTION opsadmin_private.local_day IS 'The day of a time zone that a moment belongs to; NULL outside the years 1 to 9999 and for an unknown zone';
 REVOKE ALL ON FUNCTION opsadmin_private.local_day FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION opsadmin_private.next_xid() RETURNS xid8
