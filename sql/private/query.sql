@@ -38,13 +38,14 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.literal IS 'A typed literal; OA422 when the value does not fit the type';
 REVOKE ALL ON FUNCTION opsadmin_private.literal FROM PUBLIC;
 
--- A LIKE pattern's literal that finds the text anywhere, with the wildcards in it taken literally.
-CREATE OR REPLACE FUNCTION opsadmin_private.contains_pattern(value text) RETURNS text
+-- The condition that a column's text (alias target) contains another, whatever the case, with the wildcards of LIKE taken
+-- literally: among the first 10,000 characters, since ILIKE makes copies of all that it looks at.
+CREATE OR REPLACE FUNCTION opsadmin_private.compile_contains(column_name name, part text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT quote_literal('%' || regexp_replace($1, '([\\%_])', '\\\1', 'g') || '%')
+  SELECT format('pg_catalog.left(target.%I, 10000) ILIKE %L', $1, '%' || regexp_replace($2, '([\\%_])', '\\\1', 'g') || '%')
 $$;
-COMMENT ON FUNCTION opsadmin_private.contains_pattern IS 'The literal of a LIKE pattern that finds the text anywhere';
-REVOKE ALL ON FUNCTION opsadmin_private.contains_pattern FROM PUBLIC;
+COMMENT ON FUNCTION opsadmin_private.compile_contains IS 'The condition that a column''s text contains another, as SQL over the alias target';
+REVOKE ALL ON FUNCTION opsadmin_private.compile_contains FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION opsadmin_private.compile_filter(resource text, filter jsonb, pointer text DEFAULT '/filter') RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
@@ -68,6 +69,10 @@ BEGIN
 
   IF length(filter::text) > 65536 THEN
     RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = 'the filter is larger than 64 kB', COLUMN = pointer, HINT = 'Select by fewer values, or by a range.';
+  END IF;
+  IF (SELECT count(*) FROM jsonb_path_query(filter, 'strict $.**.op')) > 100 THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = 'the filter has more than 100 conditions', COLUMN = pointer,
+      HINT = 'Use "in" for several values of one column, or a range.';
   END IF;
   -- What is not understood must not be left out: the rest would find more rows than were meant.
   IF EXISTS (SELECT FROM jsonb_object_keys(filter) AS k WHERE k <> ALL (CASE WHEN filter ? 'and' THEN '{and}' WHEN filter ? 'or' THEN '{or}' ELSE '{column,op,value}' END::text[])) THEN
@@ -135,7 +140,7 @@ BEGIN
       RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = '"contains" takes at most 200 characters', COLUMN = pointer || '/value', HINT = 'Look for a part of it.';
     END IF;
     RETURN CASE operator WHEN 'prefix' THEN format('%s ^@ %L', reference, operand #>> '{}')
-                         ELSE format('%s ILIKE %s', reference, opsadmin_private.contains_pattern(operand #>> '{}')) END;
+                         ELSE opsadmin_private.compile_contains(found_column.column_name, operand #>> '{}') END;
   END IF;
   RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = format('"%s" is not an operator of filters', left(coalesce(operator, 'NULL'), 40)),
     COLUMN = pointer || '/op', HINT = 'Operators are = != < <= > >= between in is_null prefix contains.';
@@ -157,7 +162,7 @@ BEGIN
   IF length(btrim(search)) > 200 THEN
     RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'the search is longer than 200 characters', COLUMN = pointer, HINT = 'Look for a part of it.';
   END IF;
-  SELECT string_agg(CASE WHEN c.searchable THEN format('target.%I ILIKE %s', c.column_name, opsadmin_private.contains_pattern(btrim(search)))
+  SELECT string_agg(CASE WHEN c.searchable THEN opsadmin_private.compile_contains(c.column_name, btrim(search))
                          ELSE format('target.%I = %L::%s', c.column_name, btrim(search), c.type_name) END, ' OR ') INTO condition
   FROM opsadmin.resource_column c JOIN opsadmin.resource r ON r.name = c.resource_name
   WHERE r.name = resource

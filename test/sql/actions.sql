@@ -1,5 +1,5 @@
 -- Actions: what define_action() refuses, the parameters and selections of run_action(), and bulk_update().
-SELECT plan(103);
+SELECT plan(104);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -74,7 +74,7 @@ FROM (VALUES
   ('discount', '{}', '{"ids":[]}', 'OA423 /selection/ids', 'no keys'), ('discount', '{}', '{"ids":"1"}', 'OA423 /selection/ids', 'one key for a list'), ('discount', '{}', '{"ids":["x"]}', 'OA423 /selection/ids', 'a key of another type'),
   ('discount', '{}', '{"ids":[null]}', 'OA423 /selection/ids', 'a NULL for a key'), ('discount', '{}', '{"ids":[{"id":1}]}', 'OA423 /selection/ids', 'an object for a key'),
   ('discount', '{}', '{"ids":["1"],"filter":null}', 'OA423 /selection', 'keys and a filter'), ('discount', '{}', '{"except":["1"]}', 'OA423 /selection', 'exceptions from nothing'), ('discount', '{}', '{"filter":null,"exept":["1"]}', 'OA423 /selection', 'a member that is not known'),
-  ('discount', '{}', '{"search":{}}', 'OA423 /selection/search', 'a search that is no text'), ('discount', '{}', jsonb_build_object('search', repeat('x', 201))::text, 'OA420 /selection/search', 'a search without end'),
+  ('discount', '{}', '{"search":{}}', 'OA423 /selection/search', 'a search that is no text'), ('discount', '{}', format('{"filter":{"and":[{"or":[%1$s]},{"or":[%1$s]}]}}', rtrim(repeat('{"column":"price","op":"=","value":1},', 51), ',')), 'OA422 /selection/filter', 'too many conditions'), ('discount', '{}', jsonb_build_object('search', repeat('x', 201))::text, 'OA420 /selection/search', 'a search without end'),
   ('discount', '{}', '{"filter":null,"except":[null]}', 'OA423 /selection/except', 'a NULL among the exceptions'), ('discount', '{}', '{"filter":null,"except":1}', 'OA423 /selection/except', 'exceptions that are no list'),
   ('discount', '{}', '{"filter":{"column":"nothing","op":"=","value":1}}', 'OA421 /selection/filter/column', 'a filter by an unknown column'),
   ('discount', '{}', '{"filter":{"and":[{"column":"price","op":"=","value":"x"}]}}', 'OA422 /selection/filter/and/0/value', 'a filter that does not fit')) AS bad (action, params, selection, code, why);
