@@ -239,11 +239,12 @@ BEGIN
     tenant_ids := ARRAY(SELECT t.id FROM opsadmin.tenant t WHERE t.id = coalesce(owed.tenant_id, t.id));
     upper := least(owed.last_day, (moment AT TIME ZONE 'UTC')::date + 1);
     IF source.target_id <> 0 AND upper >= lower AND cardinality(owed_kpis) > 0 THEN
-      -- Where neither the source has rows nor the KPIs have values there is nothing to do.
+      -- Where neither the source has rows nor the KPIs have values there is nothing to do; nor where the values are 0, or what
+      -- is owed would follow the zeros that it stores, back to the oldest row.
       SELECT min(u.oldest), max(u.newest) INTO oldest, newest
       FROM (SELECT d.* FROM (SELECT DISTINCT k.time_column FROM unnest(owed_kpis) AS k) AS c CROSS JOIN LATERAL opsadmin_private.source_days(source.target_id, c.time_column, owed.tenant_id, upper) AS d
             UNION ALL
-            SELECT d.* FROM unnest(owed_kpis) AS k CROSS JOIN LATERAL (SELECT min(d.day), max(d.day) FROM opsadmin.daily_kpi d WHERE d.kpi = k.name AND d.day <= upper
+            SELECT d.* FROM unnest(owed_kpis) AS k CROSS JOIN LATERAL (SELECT min(d.day), max(d.day) FROM opsadmin.daily_kpi d WHERE d.kpi = k.name AND d.day <= upper AND d.value <> 0
                                                                        AND (owed.tenant_id IS NULL OR d.tenant_id = owed.tenant_id)) AS d) AS u;
       lower := greatest(lower, oldest);
       upper := CASE WHEN newest IS NOT NULL THEN least(upper, newest) END;
