@@ -80,7 +80,7 @@ SELECT set_eq($$SELECT DISTINCT f.oid::regproc::text FROM own_function f CROSS J
                         'opsadmin.resume_job', 'opsadmin.retry_job', 'opsadmin.run_action', 'opsadmin_private.audited_row',
                         'opsadmin_private.compile_count', 'opsadmin_private.compile_list', 'opsadmin_private.find_audit',
                         'opsadmin_private.make_cursor', 'opsadmin_private.newest_audit', 'opsadmin_private.read_cursor',
-                        'opsadmin_private.row_changes'],
+                        'opsadmin_private.job_actor', 'opsadmin_private.row_changes'],
                   'the definer functions that the site roles may call are these');
 SELECT set_eq($$SELECT f.oid::regproc::text FROM own_function f
                     WHERE EXISTS (SELECT FROM aclexplode(f.proacl) AS a WHERE a.grantee IN ('opsadmin_internal_login'::regrole, 'opsadmin_partner_login'::regrole))$$,
