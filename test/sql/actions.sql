@@ -1,5 +1,5 @@
 -- Actions: what define_action() refuses, the parameters and selections of run_action(), and bulk_update().
-SELECT plan(104);
+SELECT plan(105);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -176,6 +176,19 @@ BEGIN;
 SELECT opsadmin.begin_as('kim@example.com') \g /dev/null
 SELECT is(failure($$SELECT opsadmin.bulk_update('regress_shop.item', 'note = NULL')$$), '42501', 'not for staff');
 ROLLBACK;
+
+CREATE FUNCTION pg_temp.hint_of(params jsonb, given jsonb) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  hint text;
+BEGIN
+  PERFORM opsadmin_private.check_params(params, given);
+  RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+  GET STACKED DIAGNOSTICS hint := PG_EXCEPTION_HINT;
+  RETURN hint;
+END
+$$;
+SELECT is(pg_temp.hint_of('[{"name":"due","type":"date"}]', '{"due":"infinity"}'), 'Give a finite date.', 'a date without end, where there are no bounds');
 
 DROP SCHEMA regress_shop CASCADE;
 SELECT * FROM finish();
