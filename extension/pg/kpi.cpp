@@ -2,7 +2,7 @@
 // the next refresh. opsadmin_private.track_source() creates it; its arguments are the target's id, its tenant column
 // and the time columns. What happens in the open day costs a comparison a row and writes nothing. Nobody waits: notes
 // are only ever added.
-#include "compat.h"
+#include "kpi_day.h"
 
 extern "C" {
 #include "access/table.h"
@@ -134,7 +134,7 @@ static void RefreshTenants(KpiCall* call) {
   if (call->now >= latest_start_holds_until &&
       !QueryOpenDay(&plan, "SELECT starts_at, ends_at FROM opsadmin_private.latest_open_day()", nullptr, &latest_start,
                     &latest_start_holds_until)) {
-    latest_start = DT_NOEND;  // no tenant: whoever comes is not known
+    latest_start = call->now;  // no tenant: whoever comes has an open day that has begun
     latest_start_holds_until = DT_NOBEGIN;
   }
   call->latest_start = latest_start;
@@ -205,7 +205,7 @@ static void AddNote(KpiCall* call, const Note* note) {
 
 static void NoteMoment(KpiCall* call, TupleTableSlot* slot, TimestampTz moment) {
   Note note = {};
-  if (TIMESTAMP_NOT_FINITE(moment) || !ReadTenantKey(call, slot, &note.key)) return;
+  if (moment < first_kpi_moment || !ReadTenantKey(call, slot, &note.key)) return;
   const KnownTenant* tenant = FindTenant(call, &note.key);
   if (tenant->exists && moment >= tenant->starts_at) return;
   note.stretch = moment / note_length - (moment % note_length < 0 ? 1 : 0);

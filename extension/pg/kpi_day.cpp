@@ -1,11 +1,12 @@
 // Days of a time zone: when one begins, and which one a moment belongs to. A day is an interval from one midnight to
-// the next, whatever the clocks do in between.
-#include "compat.h"
+// the next, whatever the clocks do in between. These functions raise no error, whatever the moment or the day: one
+// tenant's rows must not stop the refresh of all.
+#include "kpi_day.h"
 
 extern "C" {
 #include "access/transam.h"
+#include "pgtime.h"
 #include "utils/builtins.h"
-#include "utils/date.h"
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 }
@@ -30,19 +31,29 @@ static TimestampTz DayStart(DateADT day, Datum zone) {
   return DayOf(LocalTime(hour_before, zone)) == day ? hour_before : midnight;
 }
 
+// The time zones of a server may become fewer, with its files.
+static bool IsKnown(Datum zone) {
+  return pg_tzset(TextDatumGetCString(zone)) != nullptr;
+}
+
 OPSADMIN_FUNCTION(opsadmin_day_start) {
   const DateADT day = PG_GETARG_DATEADT(0);
-  if (DATE_NOT_FINITE(day)) PG_RETURN_TIMESTAMPTZ(DATE_IS_NOBEGIN(day) ? DT_NOBEGIN : DT_NOEND);
-  PG_RETURN_TIMESTAMPTZ(DayStart(day, PG_GETARG_DATUM(1)));
+  const Datum zone = PG_GETARG_DATUM(1);
+  if (!IsKnown(zone)) PG_RETURN_NULL();
+  if (day < first_kpi_day) PG_RETURN_TIMESTAMPTZ(DT_NOBEGIN);
+  if (day > last_kpi_day) PG_RETURN_TIMESTAMPTZ(DT_NOEND);
+  PG_RETURN_TIMESTAMPTZ(DayStart(day, zone));
 }
 
 OPSADMIN_FUNCTION(opsadmin_local_day) {
   const TimestampTz moment = PG_GETARG_TIMESTAMPTZ(0);
   const Datum zone = PG_GETARG_DATUM(1);
-  if (TIMESTAMP_NOT_FINITE(moment)) PG_RETURN_NULL();
-  const DateADT day = DayOf(LocalTime(moment, zone));
+  if (moment < first_kpi_moment || moment > last_kpi_moment || !IsKnown(zone)) PG_RETURN_NULL();
+  DateADT day = DayOf(LocalTime(moment, zone));
   // Clocks that are put back just after midnight show the day before once more.
-  PG_RETURN_DATEADT(DayStart(day + 1, zone) <= moment ? day + 1 : day);
+  if (DayStart(day + 1, zone) <= moment) day++;
+  if (day < first_kpi_day || day > last_kpi_day) PG_RETURN_NULL();
+  PG_RETURN_DATEADT(day);
 }
 
 // The transaction number that is given next: higher than that of everybody who has written so far. A snapshot's xmax

@@ -65,8 +65,8 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $
 BEGIN
   RETURN (SELECT json_build_object('id', b.id::text, 'name', b.name, 'label', j.label, 'actor_name', b.actor,
             'tenant', (SELECT json_build_object('slug', t.slug, 'name', t.name) FROM opsadmin.tenant t WHERE t.id = j.tenant_id),
-            'target', b.target, 'selection_summary', b.selection, 'params', b.params, 'state', b.state, 'total', b.total, 'processed', b.processed,
-            'changed', b.changed, 'skipped', b.skipped, 'failed', b.failed, 'error', b.error, 'wait_reason', b.wait_reason, 'rate', b.rate,
+            'target', b.target, 'selection_summary', b.selection, 'params', coalesce(opsadmin_private.numbers_as_text(b.params), '{}'), 'state', b.state, 'total', b.total, 'processed', b.processed,
+            'changed', b.changed, 'skipped', b.skipped, 'failed', b.failed, 'error', left(b.error, 2000), 'wait_reason', b.wait_reason, 'rate', b.rate,
             'eta', date_trunc('second', b.eta), 'on_error', j.on_error, 'has_errors', EXISTS (SELECT FROM opsadmin.job_error e WHERE e.job_id = b.id),
             'can_retry', b.state = 'FAILED' OR b.state = 'DONE' AND b.failed > 0, 'created_at', b.created_at, 'started_at', b.started_at, 'finished_at', b.finished_at)
           FROM opsadmin.bulk_job b JOIN opsadmin.job j ON j.id = b.id WHERE b.id = $1);

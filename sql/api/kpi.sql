@@ -148,6 +148,7 @@ BEGIN
   IF last_day IS NOT NULL AND first_day IS NULL OR first_day > last_day OR coalesce(last_day, current_date) - first_day > 3660 THEN
     RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'the days do not fit', HINT = 'first_day is not after last_day, and not more than ten years before it.';
   END IF;
+  first_day := greatest(first_day, CASE WHEN first_day IS NOT NULL THEN date '0001-01-01' END);
   PERFORM opsadmin_private.begin_refresh();
   FOREACH source_id IN ARRAY opsadmin_private.kpi_sources() LOOP
     CONTINUE WHEN NOT EXISTS (SELECT FROM opsadmin.kpi k WHERE coalesce(k.target_id, 0) = source_id AND k.name = coalesce(refresh_kpi.kpi, k.name));
@@ -202,6 +203,7 @@ BEGIN
       EXCEPTION WHEN OTHERS THEN
         -- One that cannot be refreshed holds up no other.
         RAISE WARNING USING ERRCODE = SQLSTATE, MESSAGE = pg_catalog.format('the KPIs of target %s are not refreshed: %s', source_id, SQLERRM), HINT = 'SELECT * FROM opsadmin.health();';
+        PERFORM opsadmin_private.note_source_failure(source_id, SQLERRM);
       END;
     END LOOP;
     COMMIT;
@@ -254,7 +256,7 @@ BEGIN
       JOIN opsadmin.tenant t ON t.id = d.tenant_id
       WHERE source_id <> 0 AND d.final AND d.value IS DISTINCT FROM coalesce((before ->> concat_ws(' ', d.tenant_id, d.kpi, d.day))::numeric, 0)
         AND NOT EXISTS (SELECT FROM opsadmin.kpi_dirty n WHERE n.target_id = source_id AND (n.at IS NULL OR n.tenant_key = coalesce(t.key, t.id::text)
-                          AND d.day BETWEEN (n.at AT TIME ZONE t.time_zone)::date AND ((n.at + interval '5 hours') AT TIME ZONE t.time_zone)::date))
+                          AND EXISTS (SELECT FROM opsadmin_private.days_of_note(n.at, t.time_zone) AS g WHERE d.day BETWEEN g.first_day AND g.last_day)))
         AND NOT EXISTS (SELECT FROM opsadmin.kpi_backlog o WHERE o.target_id = source_id AND coalesce(o.kpi, d.kpi) = d.kpi AND coalesce(o.tenant_id, d.tenant_id) = d.tenant_id
                           AND d.day BETWEEN o.first_day AND o.last_day)
     LOOP

@@ -152,7 +152,7 @@ CREATE OR REPLACE FUNCTION opsadmin.kpi_summary(first_day date DEFAULT NULL, las
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
   own_tenant bigint := opsadmin_private.kpi_tenant(tenant);
-  today date := opsadmin_private.local_day(now(), coalesce((SELECT t.time_zone FROM opsadmin.tenant t WHERE t.id = own_tenant), 'UTC'));
+  today date := coalesce((SELECT opsadmin_private.local_day(now(), t.time_zone) FROM opsadmin.tenant t WHERE t.id = own_tenant), (now() AT TIME ZONE 'UTC')::date);
   as_of timestamptz := (SELECT min(s.refreshed_at) FROM opsadmin.kpi_source s);
   length integer;
   kpis json;

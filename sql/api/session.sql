@@ -43,11 +43,15 @@ BEGIN
       outcome := 'invalid';
     END IF;
   END IF;
-  -- Of those that are turned away one a minute is noted: guessing must not fill the table.
+  -- Guessing must not fill the table: of those that are turned away one a minute and person is noted; for addresses of nobody,
+  -- where there is nothing to guess, one a minute and IP address, and a hundred attempts a minute in all.
   INSERT INTO opsadmin.sign_in_event (email, actor_id, site, ip, outcome)
   SELECT sign_in.email, person.id, site_name, sign_in.ip, sign_in.outcome
-  WHERE sign_in.outcome <> 'throttled' OR NOT EXISTS (
-    SELECT FROM opsadmin.sign_in_event e WHERE e.created_at > now() - interval '1 minute' AND e.outcome = 'throttled' AND lower(e.email) = lower(sign_in.email));
+  WHERE (sign_in.outcome <> 'throttled' OR NOT EXISTS (
+      SELECT FROM opsadmin.sign_in_event e WHERE e.created_at > now() - interval '1 minute' AND e.outcome = 'throttled'
+        AND CASE WHEN person.id IS NULL THEN e.ip IS NOT DISTINCT FROM sign_in.ip ELSE lower(e.email) = lower(sign_in.email) END))
+    AND (person.id IS NOT NULL
+         OR (SELECT count(*) FROM (SELECT FROM opsadmin.sign_in_event e WHERE e.created_at > now() - interval '1 minute' AND e.actor_id IS NULL LIMIT 100) AS n) < 100);
 END
 $$;
 COMMENT ON FUNCTION opsadmin.sign_in IS 'Signs an actor in on the site of the gateway''s login; outcome is ok, invalid or throttled';

@@ -150,9 +150,9 @@ REVOKE ALL ON FUNCTION opsadmin_private.only_tenant FROM PUBLIC;
 CREATE OR REPLACE FUNCTION opsadmin_private.require_permission(permission text) RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  IF NOT opsadmin.can(permission) THEN
+  IF opsadmin.can(permission) IS NOT TRUE THEN
     PERFORM opsadmin.current_tenant();
-    RAISE EXCEPTION USING ERRCODE = 'OA403', MESSAGE = format('permission "%s" is required', left(permission, 100)),
+    RAISE EXCEPTION USING ERRCODE = 'OA403', MESSAGE = format('permission "%s" is required', left(coalesce(permission, 'NULL'), 100)),
       HINT = 'Ask an administrator for a role that has it.';
   END IF;
 END

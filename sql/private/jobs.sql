@@ -90,7 +90,9 @@ BEGIN
     END;
     IF NOT in_range OR (CASE definition ->> 'type' WHEN 'numeric' THEN plain::numeric IN ('NaN', 'Infinity', '-Infinity') WHEN 'date' THEN NOT isfinite(plain::date) END) THEN
       RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = format('parameter "%s" is out of range', definition ->> 'name'), COLUMN = '/params/' || (definition ->> 'name'),
-        HINT = concat_ws(' ', 'It is', 'at least ' || (definition ->> 'min'), CASE WHEN definition ? 'min' AND definition ? 'max' THEN 'and' END, 'at most ' || (definition ->> 'max')) || '.';
+        HINT = CASE WHEN definition ?| '{min,max}' THEN
+                 concat_ws(' ', 'It is', 'at least ' || (definition ->> 'min'), CASE WHEN definition ? 'min' AND definition ? 'max' THEN 'and' END, 'at most ' || (definition ->> 'max')) || '.'
+               ELSE format('Give a finite %s.', definition ->> 'type') END;
     END IF;
     answer := answer || jsonb_build_object(definition ->> 'name', plain);
   END LOOP;

@@ -211,7 +211,7 @@ COMMENT ON FUNCTION opsadmin_private.measure_kpis IS 'Computes KPIs that fit int
 REVOKE ALL ON FUNCTION opsadmin_private.measure_kpis FROM PUBLIC;
 
 -- The oldest day and the newest one until another on which the source has rows, give or take one: of one tenant or of
--- all. NULL without such rows.
+-- all. NULL without such rows. Nothing before extension/pg/kpi_day.h's first moment belongs to a day.
 CREATE OR REPLACE FUNCTION opsadmin_private.source_days(target_id integer, time_column name, tenant_id bigint, until date, OUT oldest date, OUT newest date)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' AS $$
 DECLARE
@@ -229,9 +229,9 @@ BEGIN
     'SELECT ARRAY[(min(found.oldest) AT TIME ZONE ''UTC'')::date - 1, (max(found.newest) AT TIME ZONE ''UTC'')::date + 1] FROM '
     || CASE WHEN tenant_id IS NOT NULL OR opsadmin_private.kpi_index(relation, source.tenant_column, time_column) = 'tenant' THEN
       'unnest(%1$L::%2$s[]) AS bucket(bucket_key) CROSS JOIN LATERAL (SELECT min(target.%3$I) AS oldest, max(target.%3$I) AS newest FROM %4$s AS target'
-      ' WHERE target.%5$I = bucket.bucket_key AND target.%3$I < %6$L AND target.%3$I > ''-infinity'') AS found'
+      ' WHERE target.%5$I = bucket.bucket_key AND target.%3$I < %6$L AND target.%3$I >= ''0001-12-24 00:00Z BC'') AS found'
     ELSE
-      '(SELECT min(target.%3$I) AS oldest, max(target.%3$I) AS newest FROM %4$s AS target WHERE target.%3$I < %6$L AND target.%3$I > ''-infinity'') AS found'
+      '(SELECT min(target.%3$I) AS oldest, max(target.%3$I) AS newest FROM %4$s AS target WHERE target.%3$I < %6$L AND target.%3$I >= ''0001-12-24 00:00Z BC'') AS found'
     END, keys, source.tenant_type, time_column, opsadmin_private.qualified_name(relation), source.tenant_column, (until + 2)::timestamp AT TIME ZONE 'UTC'))::text[];
   oldest := found_days[1]::date;
   newest := found_days[2]::date;

@@ -71,8 +71,8 @@ COMMENT ON FUNCTION opsadmin_private.store_failing IS 'Computes a KPI that fails
 REVOKE ALL ON FUNCTION opsadmin_private.store_failing FROM PUBLIC;
 
 -- Computes KPIs of a source for buckets, in as few passes as they fit into: those of a time column, but for expressions of
--- several aggregates with a filter, sticky KPIs and those that have failed. Days to come, days that do not exist, frozen days
--- and days of sticky KPIs that have ended are left out. With strict an error is raised and not noted. Returns the number of values.
+-- several aggregates with a filter, sticky KPIs and those that have failed. Days to come, days that do not exist or lie outside
+-- the years 1 to 9999, frozen days and days of sticky KPIs that have ended are left out. With strict an error is raised and not noted. Returns the number of values.
 CREATE OR REPLACE FUNCTION opsadmin_private.store_kpis(kpis opsadmin.kpi[], tenant_ids bigint[], days date[], moment timestamptz, settled_at timestamptz, strict boolean DEFAULT false) RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -88,7 +88,7 @@ BEGIN
     SELECT array_agg(b.tenant_id) AS tenant_ids, array_agg(coalesce(t.key, t.id::text)) AS keys, array_agg(b.day) AS days, array_agg(e.starts_at) AS starts, array_agg(e.ends_at) AS ends INTO bucket
     FROM unnest(store_kpis.tenant_ids, store_kpis.days) AS b(tenant_id, day) JOIN opsadmin.tenant t ON t.id = b.tenant_id
     CROSS JOIN LATERAL (SELECT opsadmin_private.day_start(b.day, t.time_zone) AS starts_at, opsadmin_private.day_start(b.day + 1, t.time_zone) AS ends_at OFFSET 0) AS e
-    WHERE e.starts_at < e.ends_at AND e.starts_at <= moment AND (pass.frozen_before IS NULL OR b.day >= pass.frozen_before)
+    WHERE e.starts_at > '-infinity' AND e.starts_at < e.ends_at AND e.starts_at <= moment AND (pass.frozen_before IS NULL OR b.day >= pass.frozen_before)
       AND NOT (pass.sticky AND e.ends_at <= moment AND EXISTS (SELECT FROM opsadmin.daily_kpi d WHERE d.tenant_id = b.tenant_id AND d.kpi = pass.kpis[1].name AND d.day = b.day));
     CONTINUE WHEN bucket.tenant_ids IS NULL;
     BEGIN
@@ -157,13 +157,16 @@ COMMENT ON FUNCTION opsadmin_private.lock_source IS 'Takes the lock of a source 
 REVOKE ALL ON FUNCTION opsadmin_private.lock_source FROM PUBLIC;
 
 -- Notices tenants that are new, or have another time zone or key, and owes all their days: once at once, and the last
--- days again when every transaction has ended that may have known the tenant as it was.
+-- days again when every transaction has ended that may have known the tenant as it was. One whose time zone the server
+-- does not know has no days, and is new when it does.
 CREATE OR REPLACE FUNCTION opsadmin_private.notice_tenants() RETURNS void
 LANGUAGE sql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+  DELETE FROM opsadmin.kpi_tenant k WHERE opsadmin_private.local_day(now(), k.time_zone) IS NULL;
   WITH changed AS (
     INSERT INTO opsadmin.kpi_tenant AS k (tenant_id, time_zone, key)
     SELECT t.id, t.time_zone, t.key FROM opsadmin.tenant t
     WHERE NOT EXISTS (SELECT FROM opsadmin.kpi_tenant n WHERE n.tenant_id = t.id AND n.time_zone = t.time_zone AND n.key IS NOT DISTINCT FROM t.key)
+      AND opsadmin_private.local_day(now(), t.time_zone) IS NOT NULL
     ON CONFLICT ON CONSTRAINT kpi_tenant_pkey DO UPDATE SET time_zone = excluded.time_zone, key = excluded.key
       WHERE (k.time_zone, k.key) IS DISTINCT FROM (excluded.time_zone, excluded.key)
     RETURNING tenant_id)
@@ -191,7 +194,7 @@ BEGIN
   ELSIF source.members <> members AND cardinality(source.members) > 0 THEN
     FOR added IN SELECT m AS relation, k.time_column FROM unnest(members) AS m JOIN pg_class c ON c.oid = m AND c.relkind = 'r'
                  CROSS JOIN (SELECT DISTINCT k.time_column FROM opsadmin.kpi k WHERE k.target_id = source.target_id) AS k WHERE m <> ALL (source.members) LOOP
-      EXECUTE format('SELECT ARRAY[(min(target.%1$I) AT TIME ZONE ''UTC'')::date - 1, (max(target.%1$I) AT TIME ZONE ''UTC'')::date + 1] FROM ONLY %2$s AS target WHERE isfinite(target.%1$I)',
+      EXECUTE format('SELECT ARRAY[(min(target.%1$I) AT TIME ZONE ''UTC'')::date - 1, (max(target.%1$I) AT TIME ZONE ''UTC'')::date + 1] FROM ONLY %2$s AS target WHERE target.%1$I >= ''0001-12-24 00:00Z BC'' AND target.%1$I < ''infinity''',
                      added.time_column, opsadmin_private.qualified_name(added.relation)) INTO range;
       IF range[1] IS NOT NULL THEN
         PERFORM opsadmin_private.owe_days(source.target_id, 'partitions', NULL, range[1], range[2]);
@@ -236,11 +239,12 @@ BEGIN
     tenant_ids := ARRAY(SELECT t.id FROM opsadmin.tenant t WHERE t.id = coalesce(owed.tenant_id, t.id));
     upper := least(owed.last_day, (moment AT TIME ZONE 'UTC')::date + 1);
     IF source.target_id <> 0 AND upper >= lower AND cardinality(owed_kpis) > 0 THEN
-      -- Where neither the source has rows nor the KPIs have values there is nothing to do.
+      -- Where neither the source has rows nor the KPIs have values there is nothing to do; nor where the values are 0, or what
+      -- is owed would follow the zeros that it stores, back to the oldest row.
       SELECT min(u.oldest), max(u.newest) INTO oldest, newest
       FROM (SELECT d.* FROM (SELECT DISTINCT k.time_column FROM unnest(owed_kpis) AS k) AS c CROSS JOIN LATERAL opsadmin_private.source_days(source.target_id, c.time_column, owed.tenant_id, upper) AS d
             UNION ALL
-            SELECT d.* FROM unnest(owed_kpis) AS k CROSS JOIN LATERAL (SELECT min(d.day), max(d.day) FROM opsadmin.daily_kpi d WHERE d.kpi = k.name AND d.day <= upper
+            SELECT d.* FROM unnest(owed_kpis) AS k CROSS JOIN LATERAL (SELECT min(d.day), max(d.day) FROM opsadmin.daily_kpi d WHERE d.kpi = k.name AND d.day <= upper AND d.value <> 0
                                                                        AND (owed.tenant_id IS NULL OR d.tenant_id = owed.tenant_id)) AS d) AS u;
       lower := greatest(lower, oldest);
       upper := CASE WHEN newest IS NOT NULL THEN least(upper, newest) END;
@@ -267,6 +271,16 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.work_off_backlog IS 'Works off what is owed of a source, the newest days first';
 REVOKE ALL ON FUNCTION opsadmin_private.work_off_backlog FROM PUBLIC;
 
+-- The days of a tenant that a note makes dirty; NULL when they lie outside the years 1 to 9999, or its time zone is not known.
+CREATE OR REPLACE FUNCTION opsadmin_private.days_of_note(at timestamptz, time_zone text, OUT first_day date, OUT last_day date)
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  -- A stretch is four hours long; clocks that are put back an hour over midnight show its end as the day before.
+  SELECT coalesce(d.first, d.last), coalesce(d.last, d.first)
+  FROM (SELECT opsadmin_private.local_day($1, $2) AS first, opsadmin_private.local_day($1 + interval '5 hours', $2) AS last OFFSET 0) AS d
+$$;
+COMMENT ON FUNCTION opsadmin_private.days_of_note IS 'The days of a tenant that a note makes dirty';
+REVOKE ALL ON FUNCTION opsadmin_private.days_of_note FROM PUBLIC;
+
 -- Refreshes a source (0: the KPIs by query): the open day of all tenants, days that are not final yet, days with notes, and a part
 -- of what is owed. Returns the number of values computed, and whether there is more to do at once. Compiling its short
 -- statements would cost ten times what they do.
@@ -282,7 +296,7 @@ DECLARE
 BEGIN
   stored := 0;
   more := false;
-  SELECT (l.source).*, l.moment INTO source.target_id, source.members, source.refreshed_at, source.settled_at, source.pending_at, source.pending_xid, moment
+  SELECT (l.source).*, l.moment INTO source.target_id, source.members, source.refreshed_at, source.settled_at, source.pending_at, source.pending_xid, source.failure, moment
   FROM opsadmin_private.lock_source(refresh_source.target_id) AS l;
   SELECT array_agg(k ORDER BY k.ordinal) INTO kpis FROM opsadmin.kpi k WHERE coalesce(k.target_id, 0) = source.target_id;
   -- A table that was dropped or is not protected any more keeps its values and holds up no other KPI.
@@ -299,14 +313,13 @@ BEGIN
 
   -- The notes, by one snapshot: those that may be deleted, and the buckets that they make dirty.
   WITH noted AS MATERIALIZED (
-    SELECT d.ctid AS place, t.id AS tenant_id, (d.at AT TIME ZONE t.time_zone)::date AS first_day,
-           -- A stretch is four hours long; clocks that are put back an hour over midnight show its end as the day before.
-           ((d.at + interval '5 hours') AT TIME ZONE t.time_zone)::date AS last_day, d.at IS NULL AS everything
+    SELECT d.ctid AS place, t.id AS tenant_id, d.at IS NULL AS everything, g.first_day, g.last_day
     FROM opsadmin.kpi_dirty d LEFT JOIN opsadmin.tenant t ON coalesce(t.key, t.id::text) = d.tenant_key
+    CROSS JOIN LATERAL opsadmin_private.days_of_note(d.at, t.time_zone) AS g
     WHERE d.target_id = source.target_id),
   dirty AS MATERIALIZED (SELECT DISTINCT n.tenant_id, n.first_day + g.n AS day FROM noted n CROSS JOIN LATERAL generate_series(0, n.last_day - n.first_day) AS g(n)),
   cut AS MATERIALIZED (SELECT coalesce((SELECT d.day FROM dirty d ORDER BY d.day DESC OFFSET most LIMIT 1), '-infinity') AS day)
-  SELECT ARRAY(SELECT n.place FROM noted n, cut WHERE n.tenant_id IS NULL OR n.first_day >= cut.day) AS places,
+  SELECT ARRAY(SELECT n.place FROM noted n, cut WHERE n.first_day IS NULL OR n.first_day >= cut.day) AS places,
          ARRAY(SELECT d.tenant_id FROM dirty d, cut WHERE d.day >= cut.day ORDER BY d.day, d.tenant_id) AS tenant_ids,
          ARRAY(SELECT d.day FROM dirty d, cut WHERE d.day >= cut.day ORDER BY d.day, d.tenant_id) AS days,
          (SELECT cut.day > '-infinity' FROM cut) AS has_more, EXISTS (SELECT FROM noted n WHERE n.everything) AS everything
@@ -336,13 +349,21 @@ BEGIN
 
   DELETE FROM opsadmin.kpi_failure f USING unnest(kpis) AS k
   WHERE f.kpi = k.name AND f.failed_at < moment AND NOT EXISTS (SELECT FROM opsadmin.kpi_backlog b WHERE b.kpi = f.kpi AND b.reason = 'failed');
-  UPDATE opsadmin.kpi_source s SET members = source.members, refreshed_at = moment, settled_at = source.settled_at, pending_at = source.pending_at, pending_xid = source.pending_xid
+  UPDATE opsadmin.kpi_source s SET members = source.members, refreshed_at = moment, settled_at = source.settled_at, pending_at = source.pending_at, pending_xid = source.pending_xid, failure = NULL
   WHERE s.target_id = source.target_id;
   more := more OR EXISTS (SELECT FROM opsadmin.kpi_backlog b WHERE b.target_id = source.target_id AND b.not_before <= source.settled_at);
 END
 $$;
 COMMENT ON FUNCTION opsadmin_private.refresh_source IS 'Refreshes the KPIs of a source, with a part of what is owed';
 REVOKE ALL ON FUNCTION opsadmin_private.refresh_source FROM PUBLIC;
+
+-- Keeps why a source could not be refreshed, for health().
+CREATE OR REPLACE FUNCTION opsadmin_private.note_source_failure(target_id integer, message text) RETURNS void
+LANGUAGE sql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  UPDATE opsadmin.kpi_source s SET failure = left($2, 1000) WHERE s.target_id = $1
+$$;
+COMMENT ON FUNCTION opsadmin_private.note_source_failure IS 'Keeps why a source of KPIs could not be refreshed, for health()';
+REVOKE ALL ON FUNCTION opsadmin_private.note_source_failure FROM PUBLIC;
 
 -- Binds the context of a refresh, which is the system's own: not below a savepoint.
 CREATE OR REPLACE FUNCTION opsadmin_private.begin_refresh() RETURNS void
@@ -367,7 +388,7 @@ END
 $$;
 COMMENT ON FUNCTION opsadmin_private.kpi_sources IS 'The sources of KPIs in the order in which they are refreshed';
 REVOKE ALL ON FUNCTION opsadmin_private.kpi_sources FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION opsadmin_private.kpi_sources, opsadmin_private.refresh_source TO opsadmin_worker;
+GRANT EXECUTE ON FUNCTION opsadmin_private.kpi_sources, opsadmin_private.refresh_source, opsadmin_private.note_source_failure TO opsadmin_worker;
 
 -- What is wrong with the KPIs whose definitions fit their tables, for health().
 CREATE OR REPLACE FUNCTION opsadmin_private.kpi_findings() RETURNS SETOF opsadmin.finding
@@ -384,6 +405,13 @@ BEGIN
            format('SELECT * FROM opsadmin.kpi_repair WHERE kpi = %L; -- they are put right', r.kpi)
     FROM opsadmin.kpi_repair r WHERE r.found_at > now() - interval '7 days' GROUP BY r.kpi;
   RETURN QUERY SELECT * FROM opsadmin_private.kpi_index_findings();
+  RETURN QUERY
+    SELECT 'error', 'kpi', coalesce(t.name, 'KPIs by query'), 'the KPIs are not refreshed: ' || s.failure, 'CALL opsadmin.run_kpis(); -- to try again, as is done each minute'
+    FROM opsadmin.kpi_source s LEFT JOIN opsadmin.target t ON t.id = s.target_id WHERE s.failure IS NOT NULL;
+  RETURN QUERY
+    SELECT 'error', 'kpi', t.slug, format('"%s" is not a time zone that the server knows: the tenant has no days', t.time_zone),
+           format('UPDATE opsadmin.tenant SET time_zone = ''UTC'' WHERE slug = %L; -- or another of pg_timezone_names', t.slug)
+    FROM opsadmin.tenant t WHERE opsadmin_private.local_day(now(), t.time_zone) IS NULL;
   IF opsadmin_private.scheduled_jobs() > 0 THEN
     RETURN QUERY
       SELECT 'error', 'kpi', coalesce(t.name, 'KPIs by query'), format('the KPIs were refreshed last at %s', date_trunc('second', s.refreshed_at)), 'SELECT opsadmin.refresh_kpi(); -- its error says why'

@@ -225,14 +225,25 @@ LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'opsadmin_kpi_trigger';
 COMMENT ON FUNCTION opsadmin.kpi_trigger IS 'The trigger that opsadmin.define_kpi() puts on a table; do not create it by hand';
 REVOKE ALL ON FUNCTION opsadmin.kpi_trigger FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION opsadmin_private.beginning(value jsonb) RETURNS jsonb
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_beginning';
+COMMENT ON FUNCTION opsadmin_private.beginning IS 'A document as it is or, when its text has more than 4,000 bytes, the first 1,000 characters of it';
+REVOKE ALL ON FUNCTION opsadmin_private.beginning FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION opsadmin_private.raw_size(value "any") RETURNS bigint
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_raw_size';
+COMMENT ON FUNCTION opsadmin_private.raw_size IS 'How many bytes a value has that is neither compressed nor kept elsewhere';
+REVOKE ALL ON FUNCTION opsadmin_private.raw_size FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin_private.beginning, opsadmin_private.raw_size TO opsadmin_internal, opsadmin_partner;
+
 CREATE OR REPLACE FUNCTION opsadmin_private.day_start(day date, time_zone text) RETURNS timestamptz
 LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_day_start';
-COMMENT ON FUNCTION opsadmin_private.day_start IS 'The instant at which a day begins in a time zone';
+COMMENT ON FUNCTION opsadmin_private.day_start IS 'The instant at which a day begins in a time zone; infinite outside the years 1 to 9999, NULL for an unknown zone';
 REVOKE ALL ON FUNCTION opsadmin_private.day_start FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION opsadmin_private.local_day(at timestamptz, time_zone text) RETURNS date
 LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_local_day';
-COMMENT ON FUNCTION opsadmin_private.local_day IS 'The day of a time zone that a moment belongs to; NULL for infinity';
+COMMENT ON FUNCTION opsadmin_private.local_day IS 'The day of a time zone that a moment belongs to; NULL outside the years 1 to 9999 and for an unknown zone';
 REVOKE ALL ON FUNCTION opsadmin_private.local_day FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION opsadmin_private.next_xid() RETURNS xid8

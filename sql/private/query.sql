@@ -38,13 +38,14 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.literal IS 'A typed literal; OA422 when the value does not fit the type';
 REVOKE ALL ON FUNCTION opsadmin_private.literal FROM PUBLIC;
 
--- A LIKE pattern's literal that finds the text anywhere, with the wildcards in it taken literally.
-CREATE OR REPLACE FUNCTION opsadmin_private.contains_pattern(value text) RETURNS text
+-- The condition that a column's text (alias target) contains another, whatever the case, with the wildcards of LIKE taken
+-- literally: among the first 10,000 characters, since ILIKE makes copies of all that it looks at.
+CREATE OR REPLACE FUNCTION opsadmin_private.compile_contains(column_name name, part text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT quote_literal('%' || regexp_replace($1, '([\\%_])', '\\\1', 'g') || '%')
+  SELECT format('pg_catalog.left(target.%I, 10000) ILIKE %L', $1, '%' || regexp_replace($2, '([\\%_])', '\\\1', 'g') || '%')
 $$;
-COMMENT ON FUNCTION opsadmin_private.contains_pattern IS 'The literal of a LIKE pattern that finds the text anywhere';
-REVOKE ALL ON FUNCTION opsadmin_private.contains_pattern FROM PUBLIC;
+COMMENT ON FUNCTION opsadmin_private.compile_contains IS 'The condition that a column''s text contains another, as SQL over the alias target';
+REVOKE ALL ON FUNCTION opsadmin_private.compile_contains FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION opsadmin_private.compile_filter(resource text, filter jsonb, pointer text DEFAULT '/filter') RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
@@ -68,6 +69,10 @@ BEGIN
 
   IF length(filter::text) > 65536 THEN
     RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = 'the filter is larger than 64 kB', COLUMN = pointer, HINT = 'Select by fewer values, or by a range.';
+  END IF;
+  IF (SELECT count(*) FROM jsonb_path_query(filter, 'strict $.**.op')) > 100 THEN
+    RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = 'the filter has more than 100 conditions', COLUMN = pointer,
+      HINT = 'Use "in" for several values of one column, or a range.';
   END IF;
   -- What is not understood must not be left out: the rest would find more rows than were meant.
   IF EXISTS (SELECT FROM jsonb_object_keys(filter) AS k WHERE k <> ALL (CASE WHEN filter ? 'and' THEN '{and}' WHEN filter ? 'or' THEN '{or}' ELSE '{column,op,value}' END::text[])) THEN
@@ -135,7 +140,7 @@ BEGIN
       RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = '"contains" takes at most 200 characters', COLUMN = pointer || '/value', HINT = 'Look for a part of it.';
     END IF;
     RETURN CASE operator WHEN 'prefix' THEN format('%s ^@ %L', reference, operand #>> '{}')
-                         ELSE format('%s ILIKE %s', reference, opsadmin_private.contains_pattern(operand #>> '{}')) END;
+                         ELSE opsadmin_private.compile_contains(found_column.column_name, operand #>> '{}') END;
   END IF;
   RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = format('"%s" is not an operator of filters', left(coalesce(operator, 'NULL'), 40)),
     COLUMN = pointer || '/op', HINT = 'Operators are = != < <= > >= between in is_null prefix contains.';
@@ -157,7 +162,7 @@ BEGIN
   IF length(btrim(search)) > 200 THEN
     RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'the search is longer than 200 characters', COLUMN = pointer, HINT = 'Look for a part of it.';
   END IF;
-  SELECT string_agg(CASE WHEN c.searchable THEN format('target.%I ILIKE %s', c.column_name, opsadmin_private.contains_pattern(btrim(search)))
+  SELECT string_agg(CASE WHEN c.searchable THEN opsadmin_private.compile_contains(c.column_name, btrim(search))
                          ELSE format('target.%I = %L::%s', c.column_name, btrim(search), c.type_name) END, ' OR ') INTO condition
   FROM opsadmin.resource_column c JOIN opsadmin.resource r ON r.name = c.resource_name
   WHERE r.name = resource
@@ -274,19 +279,36 @@ COMMENT ON FUNCTION opsadmin_private.page_size IS 'A page size between 1 and 100
 REVOKE ALL ON FUNCTION opsadmin_private.page_size FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin_private.page_size TO opsadmin_internal, opsadmin_partner;
 
--- The members of an object, with texts for numbers, which a browser would round, and with long texts cut: a single value
+-- The members of an object, with texts for numbers, which a browser would round, and with long values cut: a single value
 -- must not keep everybody from a page.
 CREATE OR REPLACE FUNCTION opsadmin_private.numbers_as_text(members jsonb) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  RETURN (SELECT jsonb_object_agg(m.key, CASE WHEN jsonb_typeof(m.value) = 'number' THEN to_jsonb(m.value #>> '{}')
-                                              WHEN pg_column_size(m.value) > 4000 THEN to_jsonb(left(m.value #>> '{}', 1000) || '…') ELSE m.value END)
+  RETURN (SELECT jsonb_object_agg(m.key, opsadmin_private.beginning(CASE WHEN jsonb_typeof(m.value) = 'number' THEN to_jsonb(m.value #>> '{}') ELSE m.value END))
           FROM jsonb_each($1) AS m);
 END
 $$;
 COMMENT ON FUNCTION opsadmin_private.numbers_as_text IS 'The members of an object, with texts for numbers and long values cut';
 REVOKE ALL ON FUNCTION opsadmin_private.numbers_as_text FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin_private.numbers_as_text TO opsadmin_internal, opsadmin_partner;
+
+-- What is shown of a column, by a reference to it, as SQL: bigint and numeric as texts; of what is long the beginning, since
+-- a single value must not keep everybody from a page. Of other types than texts, numbers and documents only what is short is
+-- read at all; an array of numbers may be a hundred times longer to read than it is.
+CREATE OR REPLACE FUNCTION opsadmin_private.compile_shown(reference text, type_name text) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT format(CASE
+    WHEN $2 = 'bigint' THEN '%1$s::text'
+    WHEN $2 = 'numeric' THEN 'CASE WHEN pg_catalog.octet_length(%1$s::text) <= 4000 THEN %1$s::text ELSE pg_catalog.left(%1$s::text, 1000) || ''…'' END'
+    WHEN $2 IN ('text', 'character varying') THEN 'CASE WHEN pg_catalog.octet_length(%1$s) <= 4000 THEN %1$s ELSE pg_catalog.left(%1$s, 1000) || ''…'' END'
+    WHEN $2 = 'jsonb' THEN 'opsadmin_private.beginning(%1$s)'
+    WHEN $2 = 'json' THEN 'CASE WHEN opsadmin_private.raw_size(%1$s) <= 4000 THEN %1$s ELSE pg_catalog.to_json(pg_catalog.left(%1$s::text, 1000) || ''…'') END'
+    WHEN (SELECT t.typlen FROM pg_type t WHERE t.oid = to_regtype($2)) > 0 THEN '%1$s'
+    ELSE 'CASE WHEN opsadmin_private.raw_size(%1$s) > %2$s OR pg_catalog.octet_length(pg_catalog.to_json(%1$s)::text) > 24000 THEN ''"…"''::json ELSE pg_catalog.to_json(%1$s) END' END,
+    $1, CASE WHEN $2 = 'numeric[]' THEN 1000 ELSE 4000 END)
+$$;
+COMMENT ON FUNCTION opsadmin_private.compile_shown IS 'What is shown of a column, as SQL';
+REVOKE ALL ON FUNCTION opsadmin_private.compile_shown FROM PUBLIC;
 
 -- The SQL of a page of a list: one row (rows json, last text, more boolean). Definer, to read the registry;
 -- list_rows() runs it under the caller's own row-level security. Order: the sort column with missing
@@ -326,19 +348,19 @@ BEGIN
   nullable := NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = target AND a.attname = sort_name AND a.attnotnull);
   IF after_row IS NOT NULL THEN
     key_value := format('%L::%s', after_row ->> 1, key_column.type_name);
-    sort_value := format('%L::%s', after_row ->> 0, sort_column.type_name);
+    -- Of a long value the cursor has the row.
+    sort_value := CASE WHEN after_row ->> 2 = 'long' THEN format('(SELECT s.%I FROM %s AS s WHERE s.%I = %s)', sort_name, opsadmin_private.qualified_name(target), key_column.column_name, key_value)
+                       ELSE format('%L::%s', after_row ->> 0, sort_column.type_name) END;
     conditions := conditions || CASE
       WHEN sort_column.column_name = key_column.column_name THEN format(' AND target.%I %s %s', key_column.column_name, comparison, key_value)
-      WHEN after_row ->> 0 IS NULL THEN format(' AND target.%1$I IS NULL AND target.%2$I %3$s %4$s', sort_name, key_column.column_name, comparison, key_value)
+      WHEN after_row ->> 0 IS NULL AND after_row ->> 2 IS NULL THEN format(' AND target.%1$I IS NULL AND target.%2$I %3$s %4$s', sort_name, key_column.column_name, comparison, key_value)
       ELSE format(' AND (target.%1$I %3$s %5$s OR target.%1$I = %5$s AND target.%2$I %3$s %4$s%6$s)',
                   sort_name, key_column.column_name, comparison, key_value, sort_value, CASE WHEN nullable THEN format(' OR target.%I IS NULL', sort_name) END) END;
   END IF;
 
-  -- A list shows the beginning of a long text: a single value must not keep everybody from the page.
-  SELECT string_agg(format(CASE WHEN c.type_name IN ('bigint', 'numeric') THEN 'target.%1$I::text AS %1$I'
-                                WHEN c.type_name IN ('text', 'character varying') AND c.column_name <> key_column.column_name
-                                THEN 'CASE WHEN pg_catalog.octet_length(target.%1$I) <= 4000 THEN target.%1$I ELSE pg_catalog.left(target.%1$I, 1000) || ''…'' END AS %1$I'
-                                ELSE 'target.%1$I' END, c.column_name), ', ' ORDER BY c.ordinal)
+  -- Keys are shown in full.
+  SELECT string_agg(format('%s AS %I', CASE WHEN c.column_name <> key_column.column_name OR c.type_name IN ('bigint', 'numeric') THEN opsadmin_private.compile_shown(format('target.%I', c.column_name), c.type_name)
+                                            ELSE format('target.%I', c.column_name) END, c.column_name), ', ' ORDER BY c.ordinal)
   INTO members FROM opsadmin.resource_column c WHERE c.resource_name = resource AND (c.listed OR c.column_name = key_column.column_name);
 
   -- ORDER BY … DESC NULLS LAST fits no index, and a NOT NULL column has no use for it.
@@ -346,7 +368,8 @@ BEGIN
     'SELECT coalesce(json_agg(page.doc ORDER BY page.place) FILTER (WHERE page.place <= %1$s), ''[]''),'
     ' max(page.cursor_row) FILTER (WHERE page.place = %1$s), count(*) > %1$s'
     ' FROM (SELECT row_number() OVER () AS place, found.* FROM'
-    ' (SELECT (SELECT to_json(members) FROM (SELECT %2$s) AS members) AS doc, json_build_array(target.%3$I::text, target.%4$I::text)::text AS cursor_row'
+    ' (SELECT (SELECT to_json(members) FROM (SELECT %2$s) AS members) AS doc,'
+    ' CASE WHEN opsadmin_private.raw_size(target.%3$I) > 400 THEN json_build_array(NULL, target.%4$I::text, ''long'') ELSE json_build_array(target.%3$I::text, target.%4$I::text) END::text AS cursor_row'
     ' FROM %5$s AS target WHERE %6$s ORDER BY target.%3$I %7$s%9$s, target.%4$I %7$s LIMIT %8$s) AS found) AS page',
     page_size, members, sort_name, key_column.column_name, opsadmin_private.qualified_name(target), conditions,
     CASE WHEN descending THEN 'DESC' ELSE 'ASC' END, page_size + 1, CASE WHEN nullable THEN ' NULLS LAST' END);

@@ -2,11 +2,11 @@
 -- the statement, the row under the caller's own row-level security and no further than its resource shows it.
 
 -- What the history of a row needs to know of its table, by the name of its resource or as the log names it: its key and
--- the condition for it (alias t), the columns that the resource lists, with their types, and which of them the log does
--- not hold. OA405 when it is no resource of the site, OA403 without <resource>:read and audit:read, OA422 when the key
+-- the condition for it (alias t), the columns that the resource lists, with their types, which of them the log does
+-- not hold, and the rest as SQL: in full what is compared with the log, and else as a list shows it. OA405 when it is no resource of the site, OA403 without <resource>:read and audit:read, OA422 when the key
 -- does not fit.
 CREATE OR REPLACE FUNCTION opsadmin_private.audited_row(target text, key jsonb, OUT name text, OUT target_id integer, OUT row_key jsonb, OUT table_name text, OUT condition text, OUT audited boolean,
-  OUT listed name[], OUT types text[], OUT unknown name[])
+  OUT listed name[], OUT types text[], OUT unknown name[], OUT shown text)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   found_target opsadmin.target;
@@ -32,6 +32,8 @@ BEGIN
            OR opsadmin_private.looks_sensitive(a.attname) AND a.attname <> ALL (coalesce(rules.keep, '{}'))), '{}') INTO listed, types, unknown
   FROM pg_attribute a JOIN opsadmin.resource_column c ON c.resource_name = coalesce(found_resource, target) AND c.column_name = a.attname
   WHERE a.attrelid = found_target.relation AND NOT a.attisdropped AND (c.listed OR a.attname = ANY (keys.names));
+  SELECT coalesce(string_agg(format('%s AS %I', CASE WHEN c.type = ANY (opsadmin_private.compared_types()) THEN c.reference ELSE opsadmin_private.compile_shown(c.reference, c.type) END, c.name), ', '), '')
+  INTO shown FROM (SELECT u.*, format('t.%I', u.name) AS reference FROM unnest(listed, types) AS u (name, type)) AS c WHERE c.name <> ALL (unknown);
 END
 $$;
 COMMENT ON FUNCTION opsadmin_private.audited_row IS 'The table and key of a row whose history is asked for; OA405, OA403 or OA422';
@@ -76,6 +78,15 @@ COMMENT ON FUNCTION opsadmin_private.row_changes IS 'The ids of the audit entrie
 REVOKE ALL ON FUNCTION opsadmin_private.row_changes FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin_private.row_changes TO opsadmin_internal, opsadmin_partner;
 
+-- The types whose text is the same in every session, and moments.
+CREATE OR REPLACE FUNCTION opsadmin_private.compared_types() RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT '{smallint,integer,bigint,numeric,boolean,text,character varying,bpchar,uuid,jsonb,date,timestamp without time zone,timestamp with time zone}'::text[]
+$$;
+COMMENT ON FUNCTION opsadmin_private.compared_types IS 'The types by whose values differs() tells rows apart';
+REVOKE ALL ON FUNCTION opsadmin_private.compared_types FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin_private.compared_types TO opsadmin_internal, opsadmin_partner;
+
 -- Tells whether a row lacks values that an entry gave it. Only columns of types are compared whose text is the same in
 -- every session, and moments, whatever the time zone that they are told in; columns that are gone or new are not.
 CREATE OR REPLACE FUNCTION opsadmin_private.differs(present jsonb, given jsonb, names name[], types text[]) RETURNS boolean
@@ -84,8 +95,10 @@ DECLARE
   value record;
 BEGIN
   FOR value IN SELECT present -> g.key AS present, g.value AS given, c.type FROM jsonb_each(given) AS g JOIN unnest(names, types) AS c (name, type) ON c.name = g.key
-               WHERE present -> g.key <> g.value AND present ->> g.key IS DISTINCT FROM g.value #>> '{}'
-                 AND c.type IN ('smallint', 'integer', 'bigint', 'numeric', 'boolean', 'text', 'character varying', 'bpchar', 'uuid', 'jsonb', 'date', 'timestamp without time zone', 'timestamp with time zone') LOOP
+               WHERE present -> g.key <> g.value
+                 -- Not what documents would be to read, which may be without end.
+                 AND (jsonb_typeof(g.value) IN ('object', 'array') OR jsonb_typeof(present -> g.key) IN ('object', 'array') OR present ->> g.key IS DISTINCT FROM g.value #>> '{}')
+                 AND c.type = ANY (opsadmin_private.compared_types()) LOOP
     IF value.type <> 'timestamp with time zone' OR 'null' IN (value.present, value.given) THEN
       RETURN true;
     END IF;
@@ -128,7 +141,7 @@ BEGIN
   place := own;
   unknown := own.unknown;
   known := ARRAY(SELECT l FROM unnest(own.listed) AS l WHERE l <> ALL (unknown));
-  columns := format('SELECT (SELECT to_jsonb(m) FROM (SELECT %s) AS m) FROM %s AS t WHERE ', (SELECT coalesce(string_agg(format('t.%I', k), ', '), '') FROM unnest(known) AS k), own.table_name);
+  columns := format('SELECT (SELECT to_jsonb(m) FROM (SELECT %s) AS m) FROM %s AS t WHERE ', own.shown, own.table_name);
   EXECUTE columns || own.condition INTO present;
   IF NOT own.audited THEN
     reason := 'not_audited';

@@ -86,7 +86,7 @@ CREATE TABLE opsadmin.sign_in_event (
   outcome text NOT NULL CHECK (outcome IN ('ok', 'invalid', 'throttled')),
   created_at timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE opsadmin.sign_in_event IS 'Attempts to sign in, kept for 90 days; of those that were throttled one a minute and person';
+COMMENT ON TABLE opsadmin.sign_in_event IS 'Attempts to sign in, kept for 90 days; of those that were throttled one a minute and person, of addresses of nobody a hundred a minute';
 CREATE INDEX sign_in_event_email ON opsadmin.sign_in_event (lower(email), created_at) WHERE outcome = 'invalid';
 CREATE INDEX sign_in_event_ip ON opsadmin.sign_in_event (ip, created_at) WHERE outcome = 'invalid';
 CREATE INDEX sign_in_event_created ON opsadmin.sign_in_event (created_at);

@@ -116,8 +116,22 @@ ALTER TABLE opsadmin.job_error ENABLE ROW LEVEL SECURITY;
 CREATE POLICY partner ON opsadmin.job_error FOR SELECT TO opsadmin_partner USING (tenant_id = opsadmin.current_tenant());
 CREATE POLICY internal ON opsadmin.job_error FOR SELECT TO opsadmin_internal USING (true);
 
+-- Who started a job, as the caller may see it: staff are "support" to partners, as in the audit log.
+CREATE FUNCTION opsadmin_private.job_actor(job_id bigint) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF opsadmin_private.context_is_bound() AND opsadmin.current_site() = 'partner' THEN
+    RETURN (SELECT CASE WHEN j.site = 'internal' THEN 'support' ELSE j.actor_name END FROM opsadmin.job j WHERE j.id = $1 AND j.tenant_id = opsadmin.current_tenant());
+  END IF;
+  RETURN (SELECT j.actor_name FROM opsadmin.job j WHERE j.id = $1);
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.job_actor IS 'Who started a job, as the caller may see it: staff are "support" to partners';
+REVOKE ALL ON FUNCTION opsadmin_private.job_actor FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION opsadmin_private.job_actor TO opsadmin_internal, opsadmin_partner;
+
 CREATE VIEW opsadmin.bulk_job WITH (security_invoker = true) AS
-SELECT j.id, j.name, j.actor_name AS actor, t.slug AS tenant, j.target_name AS target, j.selection_summary AS selection,
+SELECT j.id, j.name, opsadmin_private.job_actor(j.id) AS actor, t.slug AS tenant, j.target_name AS target, j.selection_summary AS selection,
        j.params, j.state, CASE WHEN j.planned THEN coalesce(c.total, 0) END AS total,
        coalesce(c.processed, 0) AS processed, coalesce(c.changed, 0) AS changed,
        coalesce(c.processed, 0) - coalesce(c.changed, 0) - coalesce(c.skipped_by_error, 0) AS skipped, coalesce(c.failed, 0) AS failed,
@@ -138,9 +152,10 @@ CROSS JOIN LATERAL (
   SELECT round((c.processed / nullif(extract(epoch FROM c.last_done_at - j.started_at), 0))::numeric, 1) AS rate) r;
 COMMENT ON VIEW opsadmin.bulk_job IS 'Bulk jobs with their progress; rate is rows a second';
 
--- The SQL of a job is not for the ones who run it.
-GRANT SELECT (id, name, label, target_id, target_name, actor_id, actor_name, site, tenant_id, kind, params, selection_summary, on_error, state, error,
+-- The SQL of a job is not for the ones who run it, and which of the staff did is not for partners.
+GRANT SELECT (id, name, label, target_id, target_name, site, tenant_id, kind, params, selection_summary, on_error, state, error,
   wait_reason, planned, total, processed, changed, failed, created_at, started_at, finished_at) ON opsadmin.job TO opsadmin_internal, opsadmin_partner;
+GRANT SELECT (actor_id, actor_name) ON opsadmin.job TO opsadmin_internal;
 GRANT SELECT (job_id, chunk_no, tenant_id, row_count, processed, changed, failed, state, attempts, done_at) ON opsadmin.job_chunk TO opsadmin_internal, opsadmin_partner;
 GRANT SELECT ON opsadmin.bulk_job, opsadmin.job_error TO opsadmin_internal, opsadmin_partner;
 

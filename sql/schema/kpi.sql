@@ -50,11 +50,13 @@ CREATE TABLE opsadmin.kpi_source (
   refreshed_at timestamptz,
   settled_at timestamptz,
   pending_at timestamptz,
-  pending_xid xid8
+  pending_xid xid8,
+  failure text
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE opsadmin.kpi_source IS 'Tables that KPIs are computed from; the row''s lock is the refresh''s. Target 0 is that of KPIs by query';
 COMMENT ON COLUMN opsadmin.kpi_source.members IS 'The tables of the tree when it was refreshed last';
 COMMENT ON COLUMN opsadmin.kpi_source.settled_at IS 'Every transaction that wrote before this moment has ended';
+COMMENT ON COLUMN opsadmin.kpi_source.failure IS 'Why run_kpis() could not refresh it the last time';
 COMMENT ON COLUMN opsadmin.kpi_source.pending_at IS 'The next such moment, once no transaction before pending_xid runs any more';
 
 -- Written by extension/pg/kpi.cpp, which wants it without an index.

@@ -1,5 +1,5 @@
 -- Actions: what define_action() refuses, the parameters and selections of run_action(), and bulk_update().
-SELECT plan(103);
+SELECT plan(105);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -74,7 +74,7 @@ FROM (VALUES
   ('discount', '{}', '{"ids":[]}', 'OA423 /selection/ids', 'no keys'), ('discount', '{}', '{"ids":"1"}', 'OA423 /selection/ids', 'one key for a list'), ('discount', '{}', '{"ids":["x"]}', 'OA423 /selection/ids', 'a key of another type'),
   ('discount', '{}', '{"ids":[null]}', 'OA423 /selection/ids', 'a NULL for a key'), ('discount', '{}', '{"ids":[{"id":1}]}', 'OA423 /selection/ids', 'an object for a key'),
   ('discount', '{}', '{"ids":["1"],"filter":null}', 'OA423 /selection', 'keys and a filter'), ('discount', '{}', '{"except":["1"]}', 'OA423 /selection', 'exceptions from nothing'), ('discount', '{}', '{"filter":null,"exept":["1"]}', 'OA423 /selection', 'a member that is not known'),
-  ('discount', '{}', '{"search":{}}', 'OA423 /selection/search', 'a search that is no text'), ('discount', '{}', jsonb_build_object('search', repeat('x', 201))::text, 'OA420 /selection/search', 'a search without end'),
+  ('discount', '{}', '{"search":{}}', 'OA423 /selection/search', 'a search that is no text'), ('discount', '{}', format('{"filter":{"and":[{"or":[%1$s]},{"or":[%1$s]}]}}', rtrim(repeat('{"column":"price","op":"=","value":1},', 51), ',')), 'OA422 /selection/filter', 'too many conditions'), ('discount', '{}', jsonb_build_object('search', repeat('x', 201))::text, 'OA420 /selection/search', 'a search without end'),
   ('discount', '{}', '{"filter":null,"except":[null]}', 'OA423 /selection/except', 'a NULL among the exceptions'), ('discount', '{}', '{"filter":null,"except":1}', 'OA423 /selection/except', 'exceptions that are no list'),
   ('discount', '{}', '{"filter":{"column":"nothing","op":"=","value":1}}', 'OA421 /selection/filter/column', 'a filter by an unknown column'),
   ('discount', '{}', '{"filter":{"and":[{"column":"price","op":"=","value":"x"}]}}', 'OA422 /selection/filter/and/0/value', 'a filter that does not fit')) AS bad (action, params, selection, code, why);
@@ -176,6 +176,19 @@ BEGIN;
 SELECT opsadmin.begin_as('kim@example.com') \g /dev/null
 SELECT is(failure($$SELECT opsadmin.bulk_update('regress_shop.item', 'note = NULL')$$), '42501', 'not for staff');
 ROLLBACK;
+
+CREATE FUNCTION pg_temp.hint_of(params jsonb, given jsonb) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+  hint text;
+BEGIN
+  PERFORM opsadmin_private.check_params(params, given);
+  RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+  GET STACKED DIAGNOSTICS hint := PG_EXCEPTION_HINT;
+  RETURN hint;
+END
+$$;
+SELECT is(pg_temp.hint_of('[{"name":"due","type":"date"}]', '{"due":"infinity"}'), 'Give a finite date.', 'a date without end, where there are no bounds');
 
 DROP SCHEMA regress_shop CASCADE;
 SELECT * FROM finish();

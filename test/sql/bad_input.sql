@@ -79,7 +79,7 @@ INSERT INTO bad_value SELECT 'json', expression FROM bad_value WHERE type = 'jso
 INSERT INTO bad_value
 SELECT t || '[]', expression FROM unnest(ARRAY['text', 'name', 'integer', 'bigint']) AS t,
        unnest(ARRAY['NULL', '''{}''', '''{NULL}''', '''{{1,2},{3,4}}''', '''[5:6]={1,2}''', '''{1''', 'array_fill(1, ARRAY[100000])::text']) AS expression;
-SELECT is_empty($$SELECT DISTINCT function::regprocedure, name, type FROM parameter WHERE type NOT IN (SELECT type FROM bad_value)$$, 'there are bad values for every type of a parameter');
+SELECT is_empty($$SELECT DISTINCT function::regprocedure, name, type FROM parameter WHERE type NOT IN (SELECT type FROM bad_value UNION SELECT '"any"')$$, 'there are bad values for every type of a parameter');
 
 -- The members that functions look for in JSON, each with values of the wrong kind, alone and in a list; and filters by
 -- every column.
@@ -127,7 +127,7 @@ FROM (VALUES ('list_rows', '(SELECT l.list FROM opsadmin_private.compile_list(''
   JOIN parameter a USING (function_name), (SELECT value FROM bad_member UNION SELECT format('[%s,%s]', value, value) FROM bad_member UNION SELECT 'not json') AS b WHERE a.name = 'cursor'
 UNION ALL
 -- Another type than the parameter's, which PostgreSQL itself refuses, as it does text that is not UTF-8.
-SELECT 'type', a.function, call_of(a.function, jsonb_build_object(a.name, CASE a.type WHEN 'text' THEN '1' WHEN 'name' THEN '1' WHEN 'regclass' THEN 'current_date' ELSE '''x''::text' END)) FROM parameter a WHERE a.name IS NOT NULL
+SELECT 'type', a.function, call_of(a.function, jsonb_build_object(a.name, CASE a.type WHEN 'text' THEN '1' WHEN 'name' THEN '1' WHEN 'regclass' THEN 'current_date' ELSE '''x''::text' END)) FROM parameter a WHERE a.name IS NOT NULL AND a.type <> '"any"'
 UNION ALL
 SELECT 'encoding', a.function, call_of(a.function, jsonb_build_object(a.name, $$E'\xff\xfe'$$)) FROM parameter a WHERE a.name IS NOT NULL;
 

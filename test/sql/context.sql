@@ -1,5 +1,5 @@
 -- The context of a transaction: its readers, where it may be bound, when it ends, and parallel workers.
-SELECT plan(99);
+SELECT plan(100);
 \ir include/failure.psql
 
 SELECT opsadmin.create_tenant('acme', 'Acme', id => 11), opsadmin.create_tenant('numbered', 'Numbered', id => 12, key => '4200000001'),
@@ -123,6 +123,7 @@ SELECT is(failure('SELECT opsadmin.list_jobs()'), 'OA411', 'list_jobs() names wh
 SELECT is(failure('SELECT opsadmin.list_audit()'), 'OA411', 'as does list_audit()');
 SELECT is(failure('SELECT opsadmin.kpi_summary()'), 'OA411', 'as does kpi_summary()');
 SELECT is(failure($$SELECT opsadmin_private.require_permission('product:read')$$), 'OA411', 'no permission without a tenant');
+SELECT isnt(failure('SELECT opsadmin_private.require_permission(NULL)'), NULL, 'nor is NULL one that anybody has');
 COMMIT;
 SELECT opsadmin.revoke_role('both@example.com', 'partner_member', 'hooli') \g /dev/null
 BEGIN;

@@ -1,6 +1,6 @@
 -- The controls of a job: pause, resume, cancel; and actions whose condition uses their parameters.
 -- topic: jobs
-SELECT plan(46);
+SELECT plan(52);
 \ir include/failure.psql
 SET client_min_messages = error;
 SET opsadmin.job_chunk_rows = 2000;
@@ -159,6 +159,22 @@ SELECT call_as('lee', 'run_action(''publish'', ''{"visible":false}'', ''{"ids":[
 CALL opsadmin.run_jobs();
 SELECT is(progress(:job), 'DONE 0 0 0 0 0', 'nothing fits the default any more');
 SELECT is(progress(:own_ids), 'DONE 2 2 2 0 0', 'another value finds rows, of the own tenant alone');
+
+-- Who of the staff has run a job in a partner's tenant is not the partner's to know.
+BEGIN;
+SELECT opsadmin.begin_as('kim@example.com', 'acme') \g /dev/null
+SELECT opsadmin.run_action('touch', selection => '{"ids":["1"]}') AS of_staff \gset
+COMMIT;
+BEGIN;
+SELECT opsadmin.begin_as('lee@example.com', 'acme') \g /dev/null
+SELECT is((SELECT actor FROM opsadmin.bulk_job WHERE id = :of_staff), 'support', 'partners see staff as "support" in bulk_job');
+SELECT is(opsadmin.get_job(:of_staff) ->> 'actor_name', 'support', 'in get_job()');
+SELECT is(opsadmin.list_jobs(page_size => 1) #>> '{rows,0,actor_name}', 'support', 'and in list_jobs()');
+SELECT opsadmin.run_action('touch', selection => '{"ids":["1"]}') AS own \gset
+SELECT is(opsadmin.get_job(:own) ->> 'actor_name', 'Lee', 'and their own people by name');
+RESET ROLE;
+ROLLBACK;
+SELECT ok(NOT has_column_privilege('opsadmin_partner', 'opsadmin.job', c, 'SELECT'), 'nor is ' || c || ' theirs to read') FROM unnest('{actor_id,actor_name}'::text[]) AS c;
 
 DROP SCHEMA regress_shop CASCADE;
 SELECT * FROM finish();

@@ -1,6 +1,6 @@
 -- Upkeep of KPIs: what is noted of late changes by whatever statement, that a refresh makes all equal to a recomputation, days of
 -- time zones with odd midnights, tenants that change, partitions that come and go, failures, sticky and frozen values, verification.
-SELECT plan(110);
+SELECT plan(132);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -21,7 +21,7 @@ CREATE VIEW recomputed AS
 SELECT t.id AS tenant_id, k.kpi, opsadmin_private.local_day(CASE k.kpi WHEN 'closed' THEN s.closed_at ELSE s.at END, t.time_zone) AS day,
        CASE k.kpi WHEN 'revenue' THEN coalesce(sum(s.amount) FILTER (WHERE s.status = 'PAID'), 0) WHEN 'average' THEN coalesce(sum(s.amount) FILTER (WHERE s.status = 'PAID') / nullif(count(*) FILTER (WHERE s.status = 'PAID'), 0), 0) ELSE count(*) END AS value
 FROM regress_shop.sale s JOIN opsadmin.tenant t ON coalesce(t.key, t.id::text) = s.tenant_id::text CROSS JOIN unnest(ARRAY['orders', 'revenue', 'closed', 'average']) AS k (kpi)
-WHERE isfinite(CASE k.kpi WHEN 'closed' THEN s.closed_at ELSE s.at END) AND CASE k.kpi WHEN 'closed' THEN s.closed_at ELSE s.at END <= clock_timestamp() GROUP BY 1, 2, 3;
+WHERE CASE k.kpi WHEN 'closed' THEN s.closed_at ELSE s.at END <= clock_timestamp() AND opsadmin_private.local_day(CASE k.kpi WHEN 'closed' THEN s.closed_at ELSE s.at END, t.time_zone) >= '0001-01-01' GROUP BY 1, 2, 3;
 CREATE VIEW wrong AS
 SELECT coalesce(r.tenant_id, d.tenant_id) AS tenant_id, coalesce(r.kpi, d.kpi) AS kpi, coalesce(r.day, d.day) AS day, r.value AS recomputed, d.value AS stored
 FROM recomputed r FULL JOIN (SELECT * FROM opsadmin.daily_kpi WHERE kpi IN ('orders', 'revenue', 'closed', 'average')) AS d ON d.tenant_id = r.tenant_id AND d.kpi = r.kpi AND d.day = r.day
@@ -168,6 +168,61 @@ UPDATE opsadmin.kpi_backlog SET not_before = now() - interval '1 minute';
 SELECT is_right('which changes nothing');
 DELETE FROM regress_shop.sale WHERE id < 0;
 DELETE FROM opsadmin.tenant WHERE id > 10;
+
+-- Times at the edges of what a timestamptz holds belong to no day, in any zone: they stop nobody's refresh, nor its backlog.
+CREATE TABLE edge (n serial, at timestamptz);
+INSERT INTO edge (at) VALUES ('4714-11-24 00:00+00 BC'), ('4714-11-24 23:00+00 BC'), ('4714-11-26 00:00+00 BC'), ('4000-06-01 12:00+00 BC'), ('0001-12-20 12:00+00 BC'), ('10000-01-02 00:00+00'), ('294276-12-30 12:00+00'), ('294276-12-31 23:59:59.999999+00');
+SELECT opsadmin.create_tenant('east', 'East', 'Pacific/Kiritimati', id => 21), opsadmin.create_tenant('west', 'West', 'Pacific/Pago_Pago', id => 22) \g /dev/null
+SELECT opsadmin.refresh_kpi() \g /dev/null
+INSERT INTO regress_shop.sale (id, tenant_id, amount, at, closed_at) SELECT -1000 * t.id - e.n, t.id, 1, e.at, e.at FROM edge e, (VALUES (1), (2), (333), (21), (22), (4)) AS t (id);
+SELECT is(notes(), 'none', 'times at the edges are noted for nobody');
+SELECT is_right('and counted for nobody');
+INSERT INTO regress_shop.sale (id, tenant_id, amount, at) SELECT -30000 - 10 * t.id - n, t.id, 1, timestamptz '0001-12-31 00:00+00 BC' + n * interval '6 hours' FROM generate_series(0, 9) AS n, (VALUES (1), (2), (21), (22)) AS t (id);
+SELECT is_right('the year 1 is counted, in each zone from its own beginning');
+SELECT results_eq($$SELECT tenant_id, min(day), max(day) FROM opsadmin.daily_kpi WHERE day < '0001-01-05' AND value > 0 GROUP BY 1 ORDER BY 1$$,
+  $$VALUES (1::bigint, date '0001-01-01', date '0001-01-02'), (2, '0001-01-01', '0001-01-02'), (21, '0001-01-01', '0001-01-01'), (22, '0001-01-01', '0001-01-02')$$, 'as any other');
+UPDATE regress_shop.sale SET at = '4714-11-24 00:00+00 BC' WHERE id BETWEEN 10 AND 20;
+SELECT is_right('UPDATE of the time to an edge takes the row from its day');
+UPDATE regress_shop.sale SET at = now() - interval '3 days' WHERE id BETWEEN 10 AND 20;
+SELECT is_right('and back again');
+SELECT opsadmin_private.owe_days(s.target_id, 'missed') FROM opsadmin.kpi_source s \g /dev/null
+SELECT is_right('all days computed anew');
+SELECT opsadmin_private.owe_days(s.target_id, 'missed') FROM opsadmin.kpi_source s \g /dev/null
+INSERT INTO opsadmin.kpi_backlog (target_id, tenant_id, first_day, last_day, reason) SELECT s.target_id, 1, '-infinity', current_date - 3, 'tenant' FROM opsadmin.kpi_source s;
+DO 'BEGIN FOR n IN 1 .. 20 LOOP PERFORM opsadmin.refresh_kpi(); END LOOP; END';
+SELECT is((SELECT count(*) FROM opsadmin.kpi_backlog WHERE not_before < clock_timestamp()), 0::bigint, 'what is owed of one tenant and of all does not follow its zeros back to the year 1');
+SELECT is(opsadmin.refresh_kpi(NULL, '4714-11-24 BC', '4714-11-30 BC'), 0, 'the first days that there are can be asked for, and have no values');
+SELECT is(opsadmin.refresh_kpi('orders', '4714-11-24 BC', '4714-11-30 BC'), 0, 'of one KPI, too');
+SELECT is_empty('SELECT * FROM opsadmin.verify_kpi(60, 300)', 'verify_kpi() finds nothing');
+SELECT is_empty('SELECT * FROM opsadmin.health() WHERE rule = ''kpi''', 'nor does health()');
+CREATE TABLE regress_shop.sale_edge (LIKE regress_shop.sale INCLUDING ALL);
+INSERT INTO regress_shop.sale_edge (id, tenant_id, amount, at) SELECT 5000 + n, 1, 1, at FROM edge;
+ALTER TABLE regress_shop.sale ATTACH PARTITION regress_shop.sale_edge FOR VALUES FROM (5000) TO (6000);
+SELECT is_right('a partition with such rows that is attached');
+DROP TABLE regress_shop.sale_edge;
+SELECT is_right('and dropped');
+
+-- A time zone that the server does not know, which its files may have lost: one tenant has no days, and all others have theirs.
+UPDATE opsadmin.tenant SET time_zone = 'KST' WHERE id = 21;
+INSERT INTO regress_shop.sale (id, tenant_id, amount, at) SELECT -50000 - t.id, t.id, 1, now() - interval '4 days' FROM (VALUES (2), (21)) AS t (id);
+SELECT ok(opsadmin.refresh_kpi() > 0, 'a tenant without a time zone stops no refresh');
+SELECT is_empty('SELECT * FROM wrong WHERE tenant_id <> 21', 'and the others have their values');
+SELECT matches((SELECT problem FROM opsadmin.health() WHERE rule = 'kpi' AND object = 'east'), 'KST', 'health() tells of it');
+SELECT lives_ok(format('SELECT opsadmin_private.kpi_values(k, 21, %L, %L, ''day'') FROM opsadmin.kpi k', current_date - 5, current_date), 'its values can be read');
+UPDATE opsadmin.tenant SET time_zone = 'Asia/Seoul' WHERE id = 21;
+SELECT is_right('with a time zone it has its own again');
+DELETE FROM regress_shop.sale WHERE id < 0;
+DELETE FROM opsadmin.tenant WHERE id > 20;
+SELECT is_right('all of it is taken away');
+
+-- What stops a refresh is told at once.
+CREATE FUNCTION regress_shop.fails() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'regress: no more'; END $$;
+CREATE TRIGGER fails BEFORE UPDATE ON opsadmin.kpi_source FOR EACH ROW WHEN (NEW.failure IS NULL) EXECUTE FUNCTION regress_shop.fails();
+CALL opsadmin.run_kpis();
+SELECT is((SELECT array_agg(level || ' ' || object || ' ' || (problem LIKE '%regress: no more%')) FROM opsadmin.health() WHERE rule = 'kpi'), '{error regress_shop.sale true}', 'health() says why a source is not refreshed');
+DROP TRIGGER fails ON opsadmin.kpi_source;
+CALL opsadmin.run_kpis();
+SELECT is_empty('SELECT * FROM opsadmin.health() WHERE rule = ''kpi''', 'until it is');
 
 -- Partitions that come and go.
 CREATE TABLE regress_shop.sale_new PARTITION OF regress_shop.sale FOR VALUES FROM (2000) TO (3000);

@@ -1,5 +1,5 @@
 -- Resources: expose(), lists page by page, filters, searches, counts; nothing of a request becomes SQL.
-SELECT plan(266);
+SELECT plan(274);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -185,6 +185,21 @@ SELECT is(failure(format('SELECT opsadmin.count_rows(''item'', %L)', repeat('{"a
 FROM (VALUES (10, NULL), (12, 'OA422 /filter' || repeat('/and/0', 12)), (100, 'OA422 /filter' || repeat('/and/0', 12))) AS nested (depth, code);
 SELECT is(failure(format('SELECT opsadmin.count_rows(''item'', %L)', json_build_object('column', 'stock', 'op', 'in', 'value', ARRAY(SELECT generate_series(1, n))))), code, format('a list of %s values', n))
 FROM (VALUES (1000, NULL), (1001, 'OA422 /filter/value')) AS lists (n, code);
+SELECT is(failure(format('SELECT opsadmin.count_rows(''item'', ''{"or":[%s]}'')', rtrim(repeat(format('{"and":[%s]},', rtrim(repeat('{"column":"name","op":"contains","value":"x"},', n / 4), ',')), 4), ','))), code, format('%s conditions in all', n))
+FROM (VALUES (100, NULL), (104, 'OA422 /filter')) AS conditions (n, code);
+ROLLBACK;
+
+-- Long values: as many conditions as there may be cost a server process some megabytes for each, not some for each condition and value.
+BEGIN;
+UPDATE regress_shop.item SET name = repeat('é', 9990) || '녹차' || repeat('é', 5000000) || 'end' WHERE id = 2;
+SELECT opsadmin.begin_as('kim@example.com') \g /dev/null
+SELECT is(opsadmin.count_rows('item', filter, search) ->> 'value', n, format('of a text without end, %s %s finds %s', filter, search, n))
+FROM (VALUES ('{"column":"name","op":"contains","value":"녹차éé"}'::jsonb, NULL, '1'), ('{"column":"name","op":"contains","value":"end"}', NULL, '0'), (NULL, '녹차éé', '1'), (NULL, 'end', '0'), ('{"column":"name","op":"prefix","value":"ééé"}', NULL, '1')) AS v (filter, search, n);
+RESET ROLE;
+SELECT substring(pg_read_file('/proc/self/status') FROM 'VmHWM:\s*(\d+)')::integer AS peak \gset
+SELECT opsadmin_private.compile_filter('item', jsonb_build_object('or', (SELECT jsonb_agg(jsonb_build_object('column', 'name', 'op', op, 'value', 'x' || k)) FROM generate_series(1, 50) AS k, unnest('{contains,prefix}'::text[]) AS op))) AS condition \gset
+SELECT count(*) FROM regress_shop.item AS target WHERE :condition \g /dev/null
+SELECT cmp_ok(substring(pg_read_file('/proc/self/status') FROM 'VmHWM:\s*(\d+)')::integer - :peak, '<', 40000, 'a hundred conditions over it take less than 40 MB');
 ROLLBACK;
 
 -- Searches, and texts that would be SQL or patterns.

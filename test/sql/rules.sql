@@ -80,7 +80,7 @@ SELECT set_eq($$SELECT DISTINCT f.oid::regproc::text FROM own_function f CROSS J
                         'opsadmin.resume_job', 'opsadmin.retry_job', 'opsadmin.run_action', 'opsadmin_private.audited_row',
                         'opsadmin_private.compile_count', 'opsadmin_private.compile_list', 'opsadmin_private.find_audit',
                         'opsadmin_private.make_cursor', 'opsadmin_private.newest_audit', 'opsadmin_private.read_cursor',
-                        'opsadmin_private.row_changes'],
+                        'opsadmin_private.job_actor', 'opsadmin_private.row_changes'],
                   'the definer functions that the site roles may call are these');
 SELECT set_eq($$SELECT f.oid::regproc::text FROM own_function f
                     WHERE EXISTS (SELECT FROM aclexplode(f.proacl) AS a WHERE a.grantee IN ('opsadmin_internal_login'::regrole, 'opsadmin_partner_login'::regrole))$$,
@@ -89,13 +89,13 @@ SELECT set_eq($$SELECT f.oid::regproc::text FROM own_function f
 SELECT set_eq($$SELECT f.oid::regproc::text FROM own_function f
                     WHERE EXISTS (SELECT FROM aclexplode(f.proacl) AS a WHERE a.grantee = 'opsadmin_worker'::regrole)$$,
                   ARRAY['opsadmin.error_codes', 'opsadmin.refresh_kpi', 'opsadmin.run_jobs', 'opsadmin.run_kpis', 'opsadmin.run_maintenance', 'opsadmin.run_worker', 'opsadmin.verify_kpi',
-                        'opsadmin_private.begin_refresh', 'opsadmin_private.kpi_sources', 'opsadmin_private.refresh_source',
+                        'opsadmin_private.begin_refresh', 'opsadmin_private.kpi_sources', 'opsadmin_private.note_source_failure', 'opsadmin_private.refresh_source',
                         'opsadmin_private.lock_worker_slot', 'opsadmin_private.next_retry', 'opsadmin_private.note_worker', 'opsadmin_private.run_next_step',
                         'opsadmin_private.unlock_worker_slot', 'opsadmin_private.wait_for_work'],
                   'the worker may call these');
 SELECT set_eq($$SELECT f.oid::regproc::text FROM own_function f
                     WHERE f.name ~ '^opsadmin_private' AND f.lanname = 'c' AND EXISTS (SELECT FROM aclexplode(f.proacl) AS a WHERE a.grantee <> f.proowner)$$,
-                  ARRAY['opsadmin_private.context_is_bound', 'opsadmin_private.lock_worker_slot', 'opsadmin_private.unlock_worker_slot', 'opsadmin_private.wait_for_work'],
+                  ARRAY['opsadmin_private.beginning', 'opsadmin_private.context_is_bound', 'opsadmin_private.lock_worker_slot', 'opsadmin_private.raw_size', 'opsadmin_private.unlock_worker_slot', 'opsadmin_private.wait_for_work'],
                   'of the private C functions only the harmless ones are granted to anybody');
 SELECT is_empty($$SELECT p.proname, a FROM pg_proc p CROSS JOIN unnest(p.proargnames) AS a JOIN pg_get_keywords() k ON k.word = a
                   WHERE p.pronamespace = 'opsadmin'::regnamespace AND k.catcode = 'R'$$, 'no parameter or result column of a public function is a reserved word');

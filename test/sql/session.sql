@@ -1,5 +1,5 @@
 -- What the gateway calls, as its logins: signing in and out, sessions, invitations, requests, the choice of a tenant.
-SELECT plan(112);
+SELECT plan(114);
 \ir include/failure.psql
 
 SELECT opsadmin.create_tenant('acme', 'Acme', 'Asia/Seoul', id => 11), opsadmin.create_tenant('globex', 'Globex', id => 12), opsadmin.create_tenant('hooli', 'Hooli', id => 13) \g /dev/null
@@ -238,5 +238,18 @@ SELECT is(octet_length(opsadmin_private.sign('a', 'b')), 32, 'a signature has 32
 SELECT is(opsadmin_private.sign('a', 'b'), opsadmin_private.sign('a', 'b'), 'the same for the same');
 SELECT isnt(opsadmin_private.sign('a', 'bc'), opsadmin_private.sign('ab', 'c'), 'purpose and payload cannot be shifted');
 SELECT is(count(DISTINCT opsadmin_private.random_token()), 1000::bigint, 'tokens differ') FROM generate_series(1, 1000);
+
+-- Addresses of nobody leave a bounded number of rows, and the throttle of people is as it was.
+DELETE FROM opsadmin.sign_in_event;
+BEGIN;
+SET LOCAL SESSION AUTHORIZATION opsadmin_partner_login;
+SELECT count(s) FROM generate_series(1, 150) AS n CROSS JOIN LATERAL opsadmin.sign_in('nobody' || n || '@example.com', 'x', ('198.51.100.' || n)::inet) AS s \g /dev/null
+RESET SESSION AUTHORIZATION;
+SELECT is((SELECT count(*) FROM opsadmin.sign_in_event), 100::bigint, 'a hundred attempts a minute are noted of addresses of nobody');
+SET LOCAL SESSION AUTHORIZATION opsadmin_partner_login;
+SELECT outcome FROM opsadmin.sign_in('lee@example.com', 'x', '198.51.100.1') \g /dev/null
+RESET SESSION AUTHORIZATION;
+SELECT is((SELECT count(*) FROM opsadmin.sign_in_event WHERE email = 'lee@example.com'), 1::bigint, 'and every wrong password of a person');
+ROLLBACK;
 
 SELECT * FROM finish();

@@ -41,12 +41,12 @@ SQL
 sub any_of { $_[int rand @_] }
 sub id { int rand 200 }
 
-# A moment: mostly of the last days, sometimes today, around changes of the clocks, or none.
+# A moment: mostly of the last days, sometimes today, around changes of the clocks, at the edges of time, or none.
 sub moment {
     return any_of(
         ("clock_timestamp() - random() * interval '6 days'") x 4, 'clock_timestamp()', "clock_timestamp() - random() * interval '1 day'",
         "date_trunc('year', now()) + interval '85 days' + random() * interval '10 days'", "clock_timestamp() - random() * interval '200 days'",
-        'NULL', "'infinity'", "'-infinity'", "clock_timestamp() + interval '2 days'");
+        "'4714-11-24 00:00+00 BC'", "'0001-01-01 06:00+00'", "'294276-12-31 23:59+00'", 'NULL', "'infinity'", "'-infinity'", "clock_timestamp() + interval '2 days'");
 }
 
 # One statement; some fail, some change many rows, some move rows to another partition, tenant or day.
