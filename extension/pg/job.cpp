@@ -8,14 +8,19 @@
 #include "../core/chunk_size.h"
 
 extern "C" {
+#include "access/heapam.h"
+#include "access/multixact.h"
+#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "postmaster/interrupt.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
+#include "storage/procarray.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -159,6 +164,38 @@ OPSADMIN_FUNCTION(opsadmin_try_plan) {
   LOCKTAG tag;
   SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, static_cast<uint32>(job >> 32), static_cast<uint32>(job), kind);
   PG_RETURN_BOOL(LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL);
+}
+
+// ---- Rows that somebody is changing ----
+
+// Whether another transaction that is under way has changed the row, or locked it more than a foreign key does.
+static bool HasHolder(const HeapTupleHeader row) {
+  const uint16 mask = row->t_infomask;
+  if (!(mask & HEAP_XMAX_IS_MULTI)) return !HEAP_XMAX_IS_KEYSHR_LOCKED(mask);
+  MultiXactMember* members;
+  const int count =
+      GetMultiXactIdMembers(HeapTupleHeaderGetRawXmax(row), &members, false, HEAP_XMAX_IS_LOCKED_ONLY(mask));
+  for (int i = 0; i < count; i++)
+    if (members[i].status > MultiXactStatusForKeyShare && TransactionIdIsInProgress(members[i].xid)) return true;
+  return false;
+}
+
+// row_is_held(relation, place): whether an UPDATE of that version of a row would wait now. Takes no lock, so two that
+// ask do not hold each other up. This transaction has not locked the row.
+OPSADMIN_FUNCTION(opsadmin_row_is_held) {
+  const Relation relation = table_open(PG_GETARG_OID(0), AccessShareLock);
+  HeapTupleData row = {};
+  row.t_self = *reinterpret_cast<ItemPointer>(PG_GETARG_POINTER(1));
+  Buffer buffer;
+  bool is_held = false;
+  if (heap_fetch(relation, SnapshotAny, &row, &buffer, false)) {
+    LockBuffer(buffer, BUFFER_LOCK_SHARE);
+    is_held = HeapTupleSatisfiesUpdate(&row, GetCurrentCommandId(false), buffer) == TM_BeingModified &&
+              HasHolder(row.t_data);
+    UnlockReleaseBuffer(buffer);
+  }
+  table_close(relation, AccessShareLock);
+  PG_RETURN_BOOL(is_held);
 }
 
 // ---- Throttles ----

@@ -150,19 +150,23 @@ REVOKE ALL ON FUNCTION opsadmin.list_job_errors FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin.list_job_errors TO opsadmin_internal, opsadmin_partner;
 
 -- Moves a job of the actor's tenant to another state. OA407 for an unknown job, OA403 for an actor that may not
--- run it, OA444 when it is in none of the states from which this can be done. A superuser needs no context.
+-- run it, OA444 when it is in none of the states from which this can be done, 55P03 while somebody else is changing it. A
+-- superuser needs no context.
 CREATE OR REPLACE FUNCTION opsadmin_private.move_job(job_id bigint, from_states text[], to_state text) RETURNS void
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s' AS $$
 DECLARE
   by_superuser boolean := NOT opsadmin_private.context_is_bound() AND (SELECT r.rolsuper FROM pg_roles r WHERE r.rolname = session_user);
   own_tenant bigint := CASE WHEN NOT by_superuser THEN opsadmin.current_tenant() END;
   job opsadmin.job;
 BEGIN
-  SELECT * INTO job FROM opsadmin.job j WHERE j.id = job_id AND (own_tenant IS NULL OR j.tenant_id = own_tenant) FOR UPDATE;
-  IF NOT FOUND THEN
+  BEGIN
+    SELECT * INTO STRICT job FROM opsadmin.job j WHERE j.id = job_id AND (own_tenant IS NULL OR j.tenant_id = own_tenant) FOR NO KEY UPDATE;
+  EXCEPTION WHEN lock_not_available THEN
+    RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = format('another transaction is changing job %s', job_id), HINT = 'Try again when that has ended.';
+  WHEN no_data_found THEN
     RAISE EXCEPTION USING ERRCODE = 'OA407', MESSAGE = format('job %s does not exist', coalesce(job_id::text, 'NULL')),
       HINT = 'opsadmin.list_jobs() shows the jobs of this tenant.';
-  END IF;
+  END;
   IF NOT by_superuser THEN
     PERFORM opsadmin_private.require_permission(coalesce(job.permission, '*'));
   END IF;

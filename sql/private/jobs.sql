@@ -279,15 +279,41 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.queue_heads IS 'The jobs whose turn it is, the first one first';
 REVOKE ALL ON FUNCTION opsadmin_private.queue_heads FROM PUBLIC;
 
--- Ends a job without success.
+-- Takes the row of a job until the transaction ends; false when somebody else is changing it, such as one who is about to
+-- pause it: a worker waits for nobody.
+CREATE OR REPLACE FUNCTION opsadmin_private.lock_job(job_id bigint) RETURNS boolean
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  PERFORM FROM opsadmin.job j WHERE j.id = $1 FOR NO KEY UPDATE SKIP LOCKED;
+  RETURN FOUND;
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.lock_job IS 'Takes the row of a job; false when somebody else has it';
+REVOKE ALL ON FUNCTION opsadmin_private.lock_job FROM PUBLIC;
+
+-- Notes what a job waits for, NULL when it goes on; the note is left out while somebody else is changing the job.
+CREATE OR REPLACE FUNCTION opsadmin_private.note_wait(job_id bigint, reason text) RETURNS void
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF opsadmin_private.lock_job(job_id) THEN
+    UPDATE opsadmin.job j SET wait_reason = $2 WHERE j.id = $1 AND j.state IN ('PENDING', 'PLANNING', 'RUNNING');
+  END IF;
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.note_wait IS 'Notes what a job waits for, unless somebody else is changing the job';
+REVOKE ALL ON FUNCTION opsadmin_private.note_wait FROM PUBLIC;
+
+-- Ends a job without success, unless somebody else is changing it: then the next step of it does.
 CREATE OR REPLACE FUNCTION opsadmin_private.fail_job(job_id bigint, message text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  UPDATE opsadmin.job j SET state = 'FAILED', error = $2, wait_reason = NULL, retry_at = NULL, finished_at = clock_timestamp()
-  WHERE j.id = $1 AND j.state IN ('PENDING', 'PLANNING', 'RUNNING', 'PAUSED');
+  IF opsadmin_private.lock_job(job_id) THEN
+    UPDATE opsadmin.job j SET state = 'FAILED', error = $2, wait_reason = NULL, retry_at = NULL, finished_at = clock_timestamp()
+    WHERE j.id = $1 AND j.state IN ('PENDING', 'PLANNING', 'RUNNING', 'PAUSED');
+  END IF;
 END
 $$;
-COMMENT ON FUNCTION opsadmin_private.fail_job IS 'Ends a job without success';
+COMMENT ON FUNCTION opsadmin_private.fail_job IS 'Ends a job without success, unless somebody else is changing it';
 REVOKE ALL ON FUNCTION opsadmin_private.fail_job FROM PUBLIC;
 
 -- Ends a job that has nothing left to do, and folds its chunks into it. It stays as it is while others have it, or a
@@ -300,16 +326,20 @@ BEGIN
   IF EXISTS (SELECT FROM opsadmin.job_chunk c WHERE c.job_id = finish_job.job_id AND c.state = 'READY') THEN
     RETURN false;
   END IF;
-  PERFORM FROM opsadmin.job j WHERE j.id = finish_job.job_id AND j.state = 'RUNNING' AND j.planned FOR UPDATE SKIP LOCKED;
-  IF NOT FOUND OR EXISTS (SELECT FROM opsadmin.job_chunk c WHERE c.job_id = finish_job.job_id AND c.state = 'READY') THEN
+  IF NOT opsadmin_private.lock_job(job_id) OR NOT EXISTS (SELECT FROM opsadmin.job j WHERE j.id = finish_job.job_id AND j.state = 'RUNNING' AND j.planned)
+     OR EXISTS (SELECT FROM opsadmin.job_chunk c WHERE c.job_id = finish_job.job_id AND c.state = 'READY') THEN
     RETURN false;
   END IF;
+  PERFORM set_config('lock_timeout', '200ms', true);
   IF EXISTS (SELECT FROM opsadmin.job_chunk c WHERE c.job_id = finish_job.job_id AND c.state = 'FAILED') THEN
     PERFORM opsadmin_private.fail_job(finish_job.job_id, (SELECT c.error FROM opsadmin.job_chunk c WHERE c.job_id = finish_job.job_id AND c.state = 'FAILED' ORDER BY c.chunk_no LIMIT 1));
   ELSE
     PERFORM opsadmin_private.fold_job(finish_job.job_id, 'DONE');
   END IF;
   RETURN true;
+EXCEPTION WHEN lock_not_available THEN
+  -- A superuser is changing its chunks.
+  RETURN false;
 END
 $$;
 COMMENT ON FUNCTION opsadmin_private.finish_job IS 'Ends a job that has nothing left to do; false when it has, or when others end it';
@@ -347,9 +377,6 @@ BEGIN
   IF job.selected_keys IS NOT NULL THEN
     found_keys := opsadmin_private.plan_keys_as(role, opsadmin_private.keys_query(job, target.relation, target.names,
       opsadmin_private.keys_condition(target.names, target.types, (SELECT jsonb_agg(jsonb_build_array(k)) FROM unnest(job.selected_keys) AS k))), 1);
-    INSERT INTO opsadmin.job_chunk (job_id, chunk_no, tenant_id, keys, row_count)
-    SELECT job.id, last_no + 1 + (ordinal - 1) / every, job.tenant_id, jsonb_agg(k -> 0 ORDER BY ordinal), count(*)
-    FROM jsonb_array_elements(found_keys) WITH ORDINALITY AS e(k, ordinal) GROUP BY (ordinal - 1) / every;
   ELSE
     found_keys := opsadmin_private.plan_keys_as(role, opsadmin_private.keys_query(job, target.relation, target.names,
       opsadmin_private.range_condition(target.names, target.types, job.plan_after, job.plan_until), every::bigint * most_chunks), every);
@@ -358,6 +385,16 @@ BEGIN
       job.plan_until := ARRAY(SELECT jsonb_array_elements_text(opsadmin_private.plan_keys_as(role,
         opsadmin_private.keys_query(job, target.relation, target.names, 'true', 1, true), 1) -> 0 -> 0));
     END IF;
+  END IF;
+  -- Not earlier: who pauses or cancels the job does not wait for its plan.
+  IF NOT opsadmin_private.lock_job(job.id) THEN
+    RAISE lock_not_available USING MESSAGE = 'another transaction is changing the job';
+  END IF;
+  IF job.selected_keys IS NOT NULL THEN
+    INSERT INTO opsadmin.job_chunk (job_id, chunk_no, tenant_id, keys, row_count)
+    SELECT job.id, last_no + 1 + (ordinal - 1) / every, job.tenant_id, jsonb_agg(k -> 0 ORDER BY ordinal), count(*)
+    FROM jsonb_array_elements(found_keys) WITH ORDINALITY AS e(k, ordinal) GROUP BY (ordinal - 1) / every;
+  ELSE
     INSERT INTO opsadmin.job_chunk (job_id, chunk_no, tenant_id, after_key, last_key, row_count)
     SELECT job.id, last_no + ordinal, job.tenant_id, coalesce(lag(p.last_key) OVER (ORDER BY ordinal), job.plan_after), p.last_key, p.row_count
     FROM (SELECT ordinal, ARRAY(SELECT jsonb_array_elements_text(c -> 0)) AS last_key, (c ->> 1)::integer AS row_count
@@ -450,15 +487,14 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.apply_good_rows IS 'Applies a job to the listed keys, and leaves out the rows that fail';
 REVOKE ALL ON FUNCTION opsadmin_private.apply_good_rows FROM PUBLIC;
 
--- Lists the first of the keys whose row fails, and changes nothing. None is listed when no single row does.
-CREATE OR REPLACE FUNCTION opsadmin_private.note_bad_row(job opsadmin.job, target regclass, names name[], types text[], keys jsonb) RETURNS void
+-- Finds the first of the keys whose row fails, and changes nothing. There is none when no single row does.
+CREATE OR REPLACE FUNCTION opsadmin_private.find_bad_row(job opsadmin.job, target regclass, names name[], types text[], keys jsonb,
+  OUT key jsonb, OUT state text, OUT message text)
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   low integer := 0;
   high integer := jsonb_array_length(keys) - 1;
   middle integer;
-  state text;
-  message text;
   undone boolean := false;
 BEGIN
   BEGIN
@@ -485,13 +521,13 @@ BEGIN
       RAISE;
     END IF;
     IF low = high AND state IS NOT NULL THEN
-      PERFORM opsadmin_private.note_job_error(job, names, keys -> low, state, message);
+      key := keys -> low;
     END IF;
   END;
 END
 $$;
-COMMENT ON FUNCTION opsadmin_private.note_bad_row IS 'Lists the first of the keys whose row fails, and changes nothing';
-REVOKE ALL ON FUNCTION opsadmin_private.note_bad_row FROM PUBLIC;
+COMMENT ON FUNCTION opsadmin_private.find_bad_row IS 'Finds the first of the keys whose row fails, and changes nothing';
+REVOKE ALL ON FUNCTION opsadmin_private.find_bad_row FROM PUBLIC;
 
 -- Does the next step of a chunk: as many rows as may be locked at a time, from its front. The context is bound. An error
 -- never leaves here: what others are the reason of is tried again later, bad rows are listed, all else fails the job.
@@ -516,6 +552,10 @@ DECLARE
   message text;
   place text;
   kind text;
+  fails boolean;
+  bad_key jsonb;
+  bad_state text;
+  bad_message text;
   longest_pause interval;
   milliseconds double precision;
 BEGIN
@@ -559,20 +599,25 @@ BEGIN
         FROM opsadmin_private.apply_good_rows(job, relation, names, types, step_keys, 0, jsonb_array_length(step_keys) - 1) AS g;
         state := NULL;
       ELSE
-        PERFORM opsadmin_private.note_bad_row(job, relation, names, types, step_keys);
+        SELECT * INTO bad_key, bad_state, bad_message FROM opsadmin_private.find_bad_row(job, relation, names, types, step_keys);
       END IF;
     EXCEPTION WHEN OTHERS THEN
       GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, place = PG_EXCEPTION_CONTEXT;
     END;
   END IF;
-  PERFORM set_config('lock_timeout', '10s', true);
   kind := opsadmin_private.error_kind(state);
+  fails := kind <> 'transient' AND (kind <> 'unknown' OR chunk.attempts + 1 >= most_attempts);
   -- What others lock they let go of soon, and the next step is smaller.
   longest_pause := CASE WHEN state IN ('40001', '40P01', '55P03') THEN '1 second' ELSE '30 seconds' END;
   milliseconds := extract(epoch FROM clock_timestamp() - began) * 1000;
   PERFORM opsadmin_private.note_chunk(job.id, row_step, milliseconds, coalesce(kind = 'transient', false));
   PERFORM opsadmin_private.take_turn(coalesce(job.tenant_id, 0), job.target_id, milliseconds);
 
+  IF fails AND NOT opsadmin_private.lock_job(job.id) THEN
+    -- A chunk does not fail without its job. Somebody else is changing that: when they have ended, the step is done again.
+    UPDATE opsadmin.job_chunk c SET begun = 0 WHERE c.job_id = chunk.job_id AND c.chunk_no = chunk.chunk_no;
+    RETURN;
+  END IF;
   IF state IS NULL THEN
     UPDATE opsadmin.job_chunk c
     -- Rows may have come into the range after the plan.
@@ -584,14 +629,14 @@ BEGIN
     FROM (SELECT greatest(chunk.processed + row_step, chunk.changed + rows_changed) AS processed) AS p
     WHERE c.job_id = chunk.job_id AND c.chunk_no = chunk.chunk_no;
     IF job.wait_reason IS NOT NULL THEN
-      UPDATE opsadmin.job j SET wait_reason = NULL WHERE j.id = job.id AND j.state = 'RUNNING';
+      PERFORM opsadmin_private.note_wait(job.id, NULL);
     END IF;
-  ELSIF kind = 'transient' OR kind = 'unknown' AND chunk.attempts + 1 < most_attempts THEN
+  ELSIF NOT fails THEN
     UPDATE opsadmin.job_chunk c
     SET attempts = c.attempts + 1, begun = 0, error = message,
         retry_at = clock_timestamp() + least(longest_pause, interval '50 ms' * 2 ^ least(c.attempts, 10)) * (0.5 + random())
     WHERE c.job_id = chunk.job_id AND c.chunk_no = chunk.chunk_no;
-    UPDATE opsadmin.job j SET wait_reason = message WHERE j.id = job.id AND j.state IN ('PLANNING', 'RUNNING');
+    PERFORM opsadmin_private.note_wait(job.id, message);
   ELSE
     -- A trigger that works in the company's own sessions may not do so here: say which one, and what helps.
     message := message || coalesce((
@@ -600,6 +645,9 @@ BEGIN
       FROM opsadmin_private.user_triggers(relation) AS u WHERE position(u.function_name IN place) > 0 LIMIT 1), '');
     UPDATE opsadmin.job_chunk c SET state = 'FAILED', attempts = c.attempts + 1, begun = 0, error = message, done_at = clock_timestamp()
     WHERE c.job_id = chunk.job_id AND c.chunk_no = chunk.chunk_no;
+    IF bad_key IS NOT NULL THEN
+      PERFORM opsadmin_private.note_job_error(job, names, bad_key, bad_state, bad_message);
+    END IF;
     PERFORM opsadmin_private.fail_job(job.id, message);
   END IF;
 END
@@ -623,8 +671,7 @@ DECLARE
   chunk opsadmin.job_chunk;
   failure text;
 BEGIN
-  -- Planning only reads: it may wait for a migration of the shop; notes about a job may wait for another worker's
-  -- commit. A chunk must not make others wait behind it.
+  -- Reading the queue and the keys of a plan may wait for a migration. A chunk must not make others wait behind it.
   PERFORM set_config('lock_timeout', '10s', true);
   IF opsadmin_private.has_noted_pages() THEN
     BEGIN
@@ -634,7 +681,10 @@ BEGIN
     END;
   END IF;
   FOR head IN SELECT in_hand WHERE in_hand IS NOT NULL UNION ALL SELECT h FROM opsadmin_private.queue_heads() AS h WHERE in_hand IS NULL LOOP
-    SELECT * INTO job FROM opsadmin.job j WHERE j.id = head AND j.state IN ('PENDING', 'PLANNING', 'RUNNING');
+    -- Who is pausing or cancelling the job may take as long as they like to commit: what they could undo is not begun. A chunk
+    -- that is marked comes to its outcome.
+    SELECT * INTO job FROM opsadmin.job j
+    WHERE j.id = head AND j.state IN ('PENDING', 'PLANNING', 'RUNNING') AND (in_hand IS NOT NULL OR NOT opsadmin_private.row_is_held(j.tableoid, j.ctid));
     CONTINUE WHEN NOT FOUND;
     -- Further ahead than a pause can be: the clock was set back.
     IF NOT job.planned AND in_hand IS NULL AND (job.retry_at IS NULL OR job.retry_at NOT BETWEEN clock_timestamp() AND clock_timestamp() + interval '1 minute')
@@ -647,8 +697,9 @@ BEGIN
       END IF;
     END IF;
     IF throttled IS NOT NULL THEN
-      UPDATE opsadmin.job j SET wait_reason = throttled
-      WHERE j.id = (SELECT o.id FROM opsadmin.job o WHERE o.id = job.id AND o.wait_reason IS DISTINCT FROM throttled FOR UPDATE SKIP LOCKED);
+      IF job.wait_reason IS DISTINCT FROM throttled THEN
+        PERFORM opsadmin_private.note_wait(job.id, throttled);
+      END IF;
       CONTINUE;
     END IF;
     SELECT * INTO chunk FROM opsadmin.job_chunk c
@@ -658,6 +709,7 @@ BEGIN
     IF FOUND THEN
       IF may_mark AND in_hand IS NULL AND (chunk.begun > 0 OR NOT opsadmin_private.worker_is_proven()) THEN
         IF chunk.begun >= most_begun THEN
+          CONTINUE WHEN NOT opsadmin_private.lock_job(job.id);
           failure := format('chunk %s has ended its server process %s times and was set aside', chunk.chunk_no, chunk.begun);
           UPDATE opsadmin.job_chunk c SET state = 'FAILED', error = failure, begun = 0, done_at = clock_timestamp() WHERE c.job_id = chunk.job_id AND c.chunk_no = chunk.chunk_no;
           UPDATE opsadmin.job j SET state = 'PAUSED', error = failure WHERE j.id = job.id AND j.state IN ('PLANNING', 'RUNNING');
@@ -708,8 +760,10 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
       failure := SQLERRM;
       IF opsadmin_private.error_kind(SQLSTATE) = 'transient' THEN
-        UPDATE opsadmin.job j SET wait_reason = failure, retry_at = clock_timestamp() + interval '1 second' * (0.5 + random())
-        WHERE j.id = job.id AND j.state IN ('PENDING', 'PLANNING');
+        IF opsadmin_private.lock_job(job.id) THEN
+          UPDATE opsadmin.job j SET wait_reason = failure, retry_at = clock_timestamp() + interval '1 second' * (0.5 + random())
+          WHERE j.id = job.id AND j.state IN ('PENDING', 'PLANNING');
+        END IF;
         RETURN;
       END IF;
     END;
@@ -738,24 +792,26 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.plan_step IS 'A step of a job''s plan; a job that is a single chunk is worked on at once, if it may be';
 REVOKE ALL ON FUNCTION opsadmin_private.plan_step FROM PUBLIC;
 
--- Milliseconds until something that waits may be tried again, NULL when nothing waits.
+-- Milliseconds until the queue should be looked at again, NULL when it is empty. Who rolls back, such as one who was about
+-- to pause a job, wakes nobody.
 CREATE OR REPLACE FUNCTION opsadmin_private.next_retry() RETURNS integer
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+  longest CONSTANT integer := 250;
+  moment timestamptz := clock_timestamp();
   heads bigint[] := ARRAY(SELECT h FROM opsadmin_private.queue_heads() AS h);
 BEGIN
   IF heads = '{}' THEN
     RETURN NULL;
   ELSIF opsadmin_private.throttle_reason() IS NOT NULL THEN
-    RETURN 250;
+    RETURN longest;
   END IF;
-  RETURN (SELECT least(1000, greatest(1, ceil(extract(epoch FROM min(w.retry_at) - clock_timestamp()) * 1000)))::integer
+  RETURN (SELECT least(longest, ceil(extract(epoch FROM min(w.retry_at) FILTER (WHERE w.retry_at > moment) - moment) * 1000))::integer
           FROM (SELECT j.retry_at FROM opsadmin.job j WHERE j.id = ANY (heads)
-                UNION ALL SELECT c.retry_at FROM opsadmin.job_chunk c WHERE c.job_id = ANY (heads) AND c.state = 'READY') AS w
-          HAVING min(w.retry_at) IS NOT NULL);
+                UNION ALL SELECT c.retry_at FROM opsadmin.job_chunk c WHERE c.job_id = ANY (heads) AND c.state = 'READY') AS w);
 END
 $$;
-COMMENT ON FUNCTION opsadmin_private.next_retry IS 'Milliseconds until something that waits may be tried again, NULL when nothing waits';
+COMMENT ON FUNCTION opsadmin_private.next_retry IS 'Milliseconds until the queue should be looked at again, NULL when it is empty';
 REVOKE ALL ON FUNCTION opsadmin_private.next_retry FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin_private.next_retry TO opsadmin_worker;
 

@@ -119,6 +119,11 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_try_p
 COMMENT ON FUNCTION opsadmin_private.try_plan IS 'Takes the right to plan a job until the transaction ends; false when another has it';
 REVOKE ALL ON FUNCTION opsadmin_private.try_plan FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION opsadmin_private.row_is_held(relation oid, place tid) RETURNS boolean
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_row_is_held';
+COMMENT ON FUNCTION opsadmin_private.row_is_held IS 'Tells whether another transaction that is under way has changed or locked a row';
+REVOKE ALL ON FUNCTION opsadmin_private.row_is_held FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION opsadmin_private.job_turn(tenant_id bigint, target_id integer) RETURNS double precision
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'opsadmin_job_turn';
 COMMENT ON FUNCTION opsadmin_private.job_turn IS 'When the next turn of a tenant, or of its table, starts; the smallest comes next';
