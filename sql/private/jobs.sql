@@ -290,11 +290,11 @@ COMMENT ON FUNCTION opsadmin_private.lock_job IS 'Takes the row of a job; false 
 REVOKE ALL ON FUNCTION opsadmin_private.lock_job FROM PUBLIC;
 
 -- Notes what a job waits for, NULL when it goes on; the note is left out while somebody else is changing the job.
-CREATE OR REPLACE FUNCTION opsadmin_private.note_wait(job_id bigint, reason text) RETURNS void
+CREATE OR REPLACE FUNCTION opsadmin_private.note_wait(job opsadmin.job, reason text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  IF opsadmin_private.lock_job(job_id) THEN
-    UPDATE opsadmin.job j SET wait_reason = $2 WHERE j.id = $1 AND j.state IN ('PENDING', 'PLANNING', 'RUNNING');
+  IF job.wait_reason IS DISTINCT FROM reason AND opsadmin_private.lock_job(job.id) THEN
+    UPDATE opsadmin.job j SET wait_reason = $2 WHERE j.id = job.id AND j.state IN ('PENDING', 'PLANNING', 'RUNNING');
   END IF;
 END
 $$;
@@ -604,7 +604,7 @@ BEGIN
     END;
   END IF;
   kind := opsadmin_private.error_kind(state);
-  fails := kind <> 'transient' AND (kind <> 'unknown' OR chunk.attempts + 1 >= most_attempts);
+  fails := state IS NOT NULL AND kind <> 'transient' AND (kind <> 'unknown' OR chunk.attempts + 1 >= most_attempts);
   -- What others lock they let go of soon, and the next step is smaller.
   longest_pause := CASE WHEN state IN ('40001', '40P01', '55P03') THEN '1 second' ELSE '30 seconds' END;
   milliseconds := extract(epoch FROM clock_timestamp() - began) * 1000;
@@ -626,15 +626,13 @@ BEGIN
         attempts = 0, begun = 0, retry_at = NULL, error = NULL, done_at = clock_timestamp()
     FROM (SELECT greatest(chunk.processed + row_step, chunk.changed + rows_changed) AS processed) AS p
     WHERE c.job_id = chunk.job_id AND c.chunk_no = chunk.chunk_no;
-    IF job.wait_reason IS NOT NULL THEN
-      PERFORM opsadmin_private.note_wait(job.id, NULL);
-    END IF;
+    PERFORM opsadmin_private.note_wait(job, NULL);
   ELSIF NOT fails THEN
     UPDATE opsadmin.job_chunk c
     SET attempts = c.attempts + 1, begun = 0, error = message,
         retry_at = clock_timestamp() + least(longest_pause, interval '50 ms' * 2 ^ least(c.attempts, 10)) * (0.5 + random())
     WHERE c.job_id = chunk.job_id AND c.chunk_no = chunk.chunk_no;
-    PERFORM opsadmin_private.note_wait(job.id, message);
+    PERFORM opsadmin_private.note_wait(job, message);
   ELSE
     -- A trigger that works in the company's own sessions may not do so here: say which one, and what helps.
     message := message || coalesce((
@@ -695,9 +693,7 @@ BEGIN
       END IF;
     END IF;
     IF throttled IS NOT NULL THEN
-      IF job.wait_reason IS DISTINCT FROM throttled THEN
-        PERFORM opsadmin_private.note_wait(job.id, throttled);
-      END IF;
+      PERFORM opsadmin_private.note_wait(job, throttled);
       CONTINUE;
     END IF;
     SELECT * INTO chunk FROM opsadmin.job_chunk c
