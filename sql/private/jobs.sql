@@ -314,8 +314,8 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.fail_job IS 'Ends a job without success, unless somebody else is changing it';
 REVOKE ALL ON FUNCTION opsadmin_private.fail_job FROM PUBLIC;
 
--- Ends a job that has nothing left to do, and folds its chunks into it. It stays as it is while others have it, or a
--- chunk in their hands, which is READY in this snapshot.
+-- Ends a job that has nothing left to do, and folds its chunks into it. It stays as it is while others have it, or one of
+-- its chunks; what a worker has in its hands is READY in this snapshot.
 CREATE OR REPLACE FUNCTION opsadmin_private.finish_job(job_id bigint) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -336,7 +336,6 @@ BEGIN
   END IF;
   RETURN true;
 EXCEPTION WHEN lock_not_available THEN
-  -- A superuser is changing its chunks.
   RETURN false;
 END
 $$;
@@ -677,8 +676,8 @@ BEGIN
     END;
   END IF;
   FOR head IN SELECT in_hand WHERE in_hand IS NOT NULL UNION ALL SELECT h FROM opsadmin_private.queue_heads() AS h WHERE in_hand IS NULL LOOP
-    -- Who is pausing or cancelling the job may take as long as they like to commit: what they could undo is not begun. A chunk
-    -- that is marked comes to its outcome.
+    -- One who is pausing or cancelling the job may take as long as they like to commit: it is passed over, but for a chunk that
+    -- is marked, which must come to its outcome.
     SELECT * INTO job FROM opsadmin.job j
     WHERE j.id = head AND j.state IN ('PENDING', 'PLANNING', 'RUNNING') AND (in_hand IS NOT NULL OR NOT opsadmin_private.row_is_held(j.tableoid, j.ctid));
     CONTINUE WHEN NOT FOUND;
