@@ -190,8 +190,8 @@ OPSADMIN_FUNCTION(opsadmin_row_is_held) {
   bool is_held = false;
   if (heap_fetch(relation, SnapshotAny, &row, &buffer, false)) {
     LockBuffer(buffer, BUFFER_LOCK_SHARE);
-    is_held = HeapTupleSatisfiesUpdate(&row, GetCurrentCommandId(false), buffer) == TM_BeingModified &&
-              HasHolder(row.t_data);
+    is_held =
+        HeapTupleSatisfiesUpdate(&row, GetCurrentCommandId(false), buffer) == TM_BeingModified && HasHolder(row.t_data);
     UnlockReleaseBuffer(buffer);
   }
   table_close(relation, AccessShareLock);

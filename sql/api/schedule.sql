@@ -118,9 +118,10 @@ REVOKE ALL ON FUNCTION opsadmin.unschedule FROM PUBLIC;
 
 -- The upkeep: makes the audit log's partitions of the next weeks; forgets expired secrets, attempts to sign in and requests
 -- after 90 days, pg_cron's records of opsadmin's runs after 7 days and audit entries after their retention. A step that
--- fails undoes no other: it is a WARNING, and a finding of health() until it succeeds. Returns the number of rows removed.
+-- fails undoes no other: it is a WARNING, and a finding of health() until it succeeds. What somebody has in a transaction is
+-- left to the next upkeep. Returns the number of rows removed.
 CREATE OR REPLACE FUNCTION opsadmin.run_maintenance() RETURNS bigint
-LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '3s' AS $$
 DECLARE
   part text;
   removed bigint;
@@ -132,7 +133,8 @@ BEGIN
         WHEN 'partitions' THEN
           PERFORM opsadmin_private.make_audit_partitions();
         WHEN 'secrets' THEN
-          DELETE FROM opsadmin.secret s WHERE s.expires_at < now() OR s.purpose = 'session' AND s.last_seen_at < now() - interval '8 hours';
+          DELETE FROM opsadmin.secret s
+          WHERE s.hash IN (SELECT o.hash FROM opsadmin.secret o WHERE o.expires_at < now() OR o.purpose = 'session' AND o.last_seen_at < now() - interval '8 hours' FOR UPDATE SKIP LOCKED);
         WHEN 'sign-ins' THEN
           DELETE FROM opsadmin.sign_in_event e WHERE e.created_at < now() - interval '90 days';
         WHEN 'requests' THEN
@@ -140,7 +142,7 @@ BEGIN
         WHEN 'jobs' THEN
           PERFORM opsadmin_private.fold_job(j.id) FROM opsadmin.job j
           WHERE j.state = 'CANCELLED' AND j.total IS NULL AND j.finished_at < now() - interval '1 hour';
-          DELETE FROM opsadmin.job j WHERE j.finished_at < now() - interval '90 days';
+          DELETE FROM opsadmin.job j WHERE j.id IN (SELECT o.id FROM opsadmin.job o WHERE o.finished_at < now() - interval '90 days' FOR UPDATE SKIP LOCKED);
         WHEN 'cron' THEN
           CONTINUE WHEN NOT opsadmin_private.has_cron();
           EXECUTE 'DELETE FROM cron.job_run_details d WHERE d.username = ''opsadmin_worker'' AND d.database = current_database() AND d.end_time < now() - interval ''7 days''';

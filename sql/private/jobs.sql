@@ -292,11 +292,11 @@ COMMENT ON FUNCTION opsadmin_private.lock_job IS 'Takes the row of a job; false 
 REVOKE ALL ON FUNCTION opsadmin_private.lock_job FROM PUBLIC;
 
 -- Notes what a job waits for, NULL when it goes on; the note is left out while somebody else is changing the job.
-CREATE OR REPLACE FUNCTION opsadmin_private.note_wait(job_id bigint, reason text) RETURNS void
+CREATE OR REPLACE FUNCTION opsadmin_private.note_wait(job opsadmin.job, reason text) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-  IF opsadmin_private.lock_job(job_id) THEN
-    UPDATE opsadmin.job j SET wait_reason = $2 WHERE j.id = $1 AND j.state IN ('PENDING', 'PLANNING', 'RUNNING');
+  IF job.wait_reason IS DISTINCT FROM reason AND opsadmin_private.lock_job(job.id) THEN
+    UPDATE opsadmin.job j SET wait_reason = $2 WHERE j.id = job.id AND j.state IN ('PENDING', 'PLANNING', 'RUNNING');
   END IF;
 END
 $$;
@@ -316,8 +316,8 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.fail_job IS 'Ends a job without success, unless somebody else is changing it';
 REVOKE ALL ON FUNCTION opsadmin_private.fail_job FROM PUBLIC;
 
--- Ends a job that has nothing left to do, and folds its chunks into it. It stays as it is while others have it, or a
--- chunk in their hands, which is READY in this snapshot.
+-- Ends a job that has nothing left to do, and folds its chunks into it. It stays as it is while others have it, or one of
+-- its chunks; what a worker has in its hands is READY in this snapshot.
 CREATE OR REPLACE FUNCTION opsadmin_private.finish_job(job_id bigint) RETURNS boolean
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -338,7 +338,6 @@ BEGIN
   END IF;
   RETURN true;
 EXCEPTION WHEN lock_not_available THEN
-  -- A superuser is changing its chunks.
   RETURN false;
 END
 $$;
@@ -606,7 +605,7 @@ BEGIN
     END;
   END IF;
   kind := opsadmin_private.error_kind(state);
-  fails := kind <> 'transient' AND (kind <> 'unknown' OR chunk.attempts + 1 >= most_attempts);
+  fails := state IS NOT NULL AND kind <> 'transient' AND (kind <> 'unknown' OR chunk.attempts + 1 >= most_attempts);
   -- What others lock they let go of soon, and the next step is smaller.
   longest_pause := CASE WHEN state IN ('40001', '40P01', '55P03') THEN '1 second' ELSE '30 seconds' END;
   milliseconds := extract(epoch FROM clock_timestamp() - began) * 1000;
@@ -628,15 +627,13 @@ BEGIN
         attempts = 0, begun = 0, retry_at = NULL, error = NULL, done_at = clock_timestamp()
     FROM (SELECT greatest(chunk.processed + row_step, chunk.changed + rows_changed) AS processed) AS p
     WHERE c.job_id = chunk.job_id AND c.chunk_no = chunk.chunk_no;
-    IF job.wait_reason IS NOT NULL THEN
-      PERFORM opsadmin_private.note_wait(job.id, NULL);
-    END IF;
+    PERFORM opsadmin_private.note_wait(job, NULL);
   ELSIF NOT fails THEN
     UPDATE opsadmin.job_chunk c
     SET attempts = c.attempts + 1, begun = 0, error = message,
         retry_at = clock_timestamp() + least(longest_pause, interval '50 ms' * 2 ^ least(c.attempts, 10)) * (0.5 + random())
     WHERE c.job_id = chunk.job_id AND c.chunk_no = chunk.chunk_no;
-    PERFORM opsadmin_private.note_wait(job.id, message);
+    PERFORM opsadmin_private.note_wait(job, message);
   ELSE
     -- A trigger that works in the company's own sessions may not do so here: say which one, and what helps.
     message := message || coalesce((
@@ -681,8 +678,8 @@ BEGIN
     END;
   END IF;
   FOR head IN SELECT in_hand WHERE in_hand IS NOT NULL UNION ALL SELECT h FROM opsadmin_private.queue_heads() AS h WHERE in_hand IS NULL LOOP
-    -- Who is pausing or cancelling the job may take as long as they like to commit: what they could undo is not begun. A chunk
-    -- that is marked comes to its outcome.
+    -- One who is pausing or cancelling the job may take as long as they like to commit: it is passed over, but for a chunk that
+    -- is marked, which must come to its outcome.
     SELECT * INTO job FROM opsadmin.job j
     WHERE j.id = head AND j.state IN ('PENDING', 'PLANNING', 'RUNNING') AND (in_hand IS NOT NULL OR NOT opsadmin_private.row_is_held(j.tableoid, j.ctid));
     CONTINUE WHEN NOT FOUND;
@@ -697,9 +694,7 @@ BEGIN
       END IF;
     END IF;
     IF throttled IS NOT NULL THEN
-      IF job.wait_reason IS DISTINCT FROM throttled THEN
-        PERFORM opsadmin_private.note_wait(job.id, throttled);
-      END IF;
+      PERFORM opsadmin_private.note_wait(job, throttled);
       CONTINUE;
     END IF;
     SELECT * INTO chunk FROM opsadmin.job_chunk c
