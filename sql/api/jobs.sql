@@ -162,7 +162,7 @@ BEGIN
   BEGIN
     SELECT * INTO STRICT job FROM opsadmin.job j WHERE j.id = job_id AND (own_tenant IS NULL OR j.tenant_id = own_tenant) FOR NO KEY UPDATE;
   EXCEPTION WHEN lock_not_available THEN
-    RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = format('another transaction is changing job %s', job_id), HINT = 'Try again when that has ended.';
+    RAISE lock_not_available USING MESSAGE = format('another transaction is changing job %s', job_id), HINT = 'Try again when that has ended.';
   WHEN no_data_found THEN
     RAISE EXCEPTION USING ERRCODE = 'OA407', MESSAGE = format('job %s does not exist', coalesce(job_id::text, 'NULL')),
       HINT = 'opsadmin.list_jobs() shows the jobs of this tenant.';
