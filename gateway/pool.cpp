@@ -35,16 +35,14 @@ std::unique_ptr<PgConnection> open_connection(const std::string& dsn, Site site)
   // Later keywords win over those in the connection string, which dbname stands for here.
   const char* keywords[] = {"dbname",          "user",    "application_name", "client_encoding",
                             "connect_timeout", "options", "tcp_user_timeout", nullptr};
-  const char* values[] = {dsn.c_str(),
-                          login_of(site),
-                          "opsadmin-gateway",
-                          "UTF8",
-                          "3",
-                          "-c statement_timeout=15s -c lock_timeout=5s "
-                          "-c idle_in_transaction_session_timeout=10s",
-                          "20000",
-                          nullptr};
-  return std::make_unique<PgConnection>(PQconnectdbParams(keywords, values, 1));
+  const char* values[] = {dsn.c_str(), login_of(site), "opsadmin-gateway", "UTF8", "3", "", "20000", nullptr};
+  auto connection = std::make_unique<PgConnection>(PQconnectdbParams(keywords, values, 1));
+  // Not in the start-up packet, where a login may not bring limits along. One that has been given less keeps it.
+  if (PQstatus(connection->conn) == CONNECTION_OK)
+    for (const char* limit : {"SET statement_timeout = '15s'", "SET lock_timeout = '5s'",
+                              "SET idle_in_transaction_session_timeout = '10s'"})
+      PQclear(PQexec(connection->conn, limit));
+  return connection;
 }
 
 Pool::Pool(std::string dsn, Site site, std::size_t size) : dsn_(std::move(dsn)), site_(site), size_(size) {}
