@@ -716,8 +716,11 @@ BEGIN
       failure := opsadmin_private.bind_job(job);
       IF failure IS NULL THEN
         PERFORM opsadmin_private.work_chunk(job, chunk);
-        -- A crash takes the last steps back with their rows; the end of the job waits for the disk.
-        PERFORM set_config('synchronous_commit', 'off', true);
+        -- A crash takes the last steps back with their rows; the end of the job waits for the disk. So does a chunk that is marked:
+        -- if only its outcome were lost, the mark would blame it for the crash.
+        IF chunk.begun = 0 THEN
+          PERFORM set_config('synchronous_commit', 'off', true);
+        END IF;
       ELSE
         PERFORM opsadmin_private.fail_job(job.id, failure);
       END IF;
