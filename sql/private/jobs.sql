@@ -326,8 +326,12 @@ BEGIN
   IF EXISTS (SELECT FROM opsadmin.job_chunk c WHERE c.job_id = finish_job.job_id AND c.state = 'READY') THEN
     RETURN false;
   END IF;
-  IF NOT opsadmin_private.lock_job(job_id) OR NOT EXISTS (SELECT FROM opsadmin.job j WHERE j.id = finish_job.job_id AND j.state = 'RUNNING' AND j.planned)
-     OR EXISTS (SELECT FROM opsadmin.job_chunk c WHERE c.job_id = finish_job.job_id AND c.state = 'READY') THEN
+  IF NOT opsadmin_private.lock_job(job_id) THEN
+    RETURN false;
+  END IF;
+  -- A statement of its own, which sees what whoever had the lock has done: the job may have been ended meanwhile.
+  PERFORM FROM opsadmin.job j WHERE j.id = finish_job.job_id AND j.state = 'RUNNING' AND j.planned;
+  IF NOT FOUND OR EXISTS (SELECT FROM opsadmin.job_chunk c WHERE c.job_id = finish_job.job_id AND c.state = 'READY') THEN
     RETURN false;
   END IF;
   PERFORM set_config('lock_timeout', '200ms', true);
