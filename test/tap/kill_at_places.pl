@@ -13,6 +13,7 @@ my $cluster = OpsadminCluster->new(settings => \@BulkJob::place_settings)->start
 $cluster->create_database('shop');
 BulkJob::prepare_places($cluster, 'shop');
 BulkJob::seed();
+$cluster->query('shop', 'CREATE TABLE commits (at timestamptz DEFAULT now())');
 
 # Sends a worker to a place and kills it there. Its last commits may go with it: they do not wait for the disk.
 sub kill_at {
@@ -28,20 +29,22 @@ sub kill_at {
 # The last commit is on disk, but waits for a standby that never comes: the worker does not know that the job is done.
 sub kill_after_the_end {
     my $job = BulkJob::start_planned($cluster, 'shop');
-    my $gate = BulkJob::stop_at($cluster, 'shop', [1, 1]);
+    my $gate = BulkJob::stop_at($cluster, 'shop', [4, $job]);
     my $worker = $cluster->session('shop')->send('CALL opsadmin.run_jobs()');
     BulkJob::wait_at_places($cluster, 'shop');
     $cluster->query('shop', $_) for "ALTER SYSTEM SET synchronous_standby_names = 'nobody'", 'SELECT pg_reload_conf()';
-    $cluster->wait_for('shop', 'SHOW synchronous_standby_names', 'nobody');
-    $gate->quit;
+    # Commits wait for standbys as soon as the checkpointer has read the settings: somebody commits until it has.
+    my $probe = $cluster->session('shop')->send('DO $$ BEGIN LOOP INSERT INTO commits DEFAULT VALUES; COMMIT; END LOOP; END $$');
     my $waiting = q{FROM pg_stat_activity WHERE wait_event = 'SyncRep'};
     $cluster->wait_for('shop', "SELECT count(*) $waiting", 1);
-    kill 'KILL', $cluster->query('shop', "SELECT pid $waiting");
+    $gate->quit;
+    $cluster->wait_for('shop', "SELECT count(*) $waiting AND query ~ 'run_jobs'", 1);
+    kill 'KILL', $cluster->query('shop', "SELECT pid $waiting AND query ~ 'run_jobs'");
     $worker->wait;
     $cluster->wait_for('shop', 'SELECT true');
     $cluster->query('shop', $_) for 'ALTER SYSTEM RESET synchronous_standby_names', 'SELECT pg_reload_conf()';
     $cluster->wait_for('shop', 'SHOW synchronous_standby_names', '');
-    BulkJob::survives($cluster, 'shop', $job, 'SIGKILL after the commit of the end', $BulkJob::place_rows, $BulkJob::place_rows, $worker);
+    BulkJob::survives($cluster, 'shop', $job, 'SIGKILL after the commit of the end', $BulkJob::place_rows, $BulkJob::place_rows, $worker, $probe);
     return;
 }
 
