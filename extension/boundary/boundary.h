@@ -14,11 +14,11 @@
 extern "C" {
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "fmgr.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 }
+
+#include "../pg/subtransaction.h"
 
 namespace opsadmin {
 
@@ -101,35 +101,19 @@ auto PgCall(Call call) {
 // swallow the ServerError and go on.
 template <typename Call>
 auto PgSubtransaction(Call call) {
-  static_assert(std::is_trivially_destructible_v<Call>, "a longjmp would skip the destructor of a captured object");
   using Result = decltype(call());
   constexpr bool returns_nothing = std::is_void_v<Result>;
-  const MemoryContext caller = CurrentMemoryContext;
-  const ResourceOwner owner = CurrentResourceOwner;
-  ErrorData* volatile error = nullptr;
-  std::conditional_t<returns_nothing, char, Result> volatile result{};
-  PgCall([] { BeginInternalSubTransaction(nullptr); });
-  PG_TRY();
-  {
-    MemoryContextSwitchTo(caller);
-    if constexpr (returns_nothing)
-      call();
-    else
-      result = call();
-    ReleaseCurrentSubTransaction();
-  }
-  PG_CATCH();
-  {
-    MemoryContextSwitchTo(caller);
-    error = CopyErrorData();
-    FlushErrorState();
-    RollbackAndReleaseCurrentSubTransaction();
-  }
-  PG_END_TRY();
-  MemoryContextSwitchTo(caller);
-  CurrentResourceOwner = owner;
+  std::conditional_t<returns_nothing, char, Result> result{};
+  ErrorData* error = PgCall([call, &result] {
+    return InSubtransaction([call, &result] {
+      if constexpr (returns_nothing)
+        call();
+      else
+        result = call();
+    });
+  });
   if (error != nullptr) throw ServerError(error);
-  if constexpr (!returns_nothing) return static_cast<Result>(result);
+  if constexpr (!returns_nothing) return result;
 }
 
 }  // namespace opsadmin

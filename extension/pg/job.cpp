@@ -1,4 +1,4 @@
-// What the job engine in sql/private/jobs.sql cannot say in SQL: how large a chunk may be, who waits behind it, which
+// What the job engine in sql/private/job*.sql cannot say in SQL: how large a chunk may be, who waits behind it, which
 // chunk this worker has marked, and a plan's keys.
 #include "compat.h"
 #include "job.h"
