@@ -1,7 +1,7 @@
 -- What goes wrong in a job: bad rows, skipped or not, and tried again; the chunk that kills its backend; triggers that
 -- jobs must not run; throttles; a clock that was set back. And which job comes next.
 -- topic: jobs
-SELECT plan(92);
+SELECT plan(95);
 \ir include/failure.psql
 SET client_min_messages = error;
 SET opsadmin.job_chunk_rows = 100;
@@ -53,6 +53,19 @@ CALL opsadmin.run_jobs();
 SELECT is(progress(:job), 'DONE 1000 1000 1000 0 0', 'until none is left');
 SELECT is(touched(), '1x1000', 'each row was changed once');
 SELECT is(failure(format('SELECT opsadmin.retry_job(%s)', :job)), 'OA444', 'then there is nothing to try again');
+
+-- So is a row that a trigger's ASSERT refuses, which is none of plpgsql's OTHERS; and a condition with one fails the job.
+CALL set_up('{}');
+CREATE FUNCTION regress_shop.checked(id bigint) RETURNS boolean LANGUAGE plpgsql AS $$BEGIN ASSERT id <> 250, 'bad row'; RETURN true; END$$;
+CREATE FUNCTION regress_shop.check_row() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM regress_shop.checked(NEW.id); RETURN NEW; END$$;
+CREATE TRIGGER checked BEFORE UPDATE ON regress_shop.item FOR EACH ROW EXECUTE FUNCTION regress_shop.check_row();
+SELECT opsadmin.bulk_update('regress_shop.item', :'lower', on_error => 'skip') AS job, opsadmin.bulk_update('regress_shop.item', :'lower') AS stopped,
+       opsadmin.bulk_update('regress_shop.item', :'lower', 'regress_shop.checked(id)') AS planned \gset
+CALL opsadmin.run_jobs();
+SELECT is(progress(:job) || ': ' || listed(:job), 'DONE 1000 1000 999 0 1: 250 P0004', 'a row that an ASSERT refuses is skipped');
+SELECT is(state || ': ' || listed(id), 'FAILED: 250 P0004', 'or stops the job') FROM opsadmin.bulk_job WHERE id = :stopped;
+SELECT is(state || ': ' || error, 'FAILED: bad row', 'an ASSERT in a condition fails the job') FROM opsadmin.bulk_job WHERE id = :planned;
+DROP TRIGGER checked ON regress_shop.item;
 
 -- The first bad row stops the job, and is listed.
 CALL set_up('{250, 260}');
