@@ -33,7 +33,7 @@ CREATE OR REPLACE FUNCTION opsadmin_private.user_triggers(target regclass, OUT t
 LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
   SELECT g.tgname, g.tgfoid::regprocedure::text
   FROM opsadmin_private.tree_members($1) AS m JOIN pg_trigger g ON g.tgrelid = m
-  WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgfoid <> 'opsadmin.audit_trigger'::regproc
+  WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgfoid NOT IN ('opsadmin.audit_trigger'::regproc, 'opsadmin.kpi_trigger'::regproc)
 $$;
 COMMENT ON FUNCTION opsadmin_private.user_triggers IS 'The triggers that the company has put on a table and its children';
 REVOKE ALL ON FUNCTION opsadmin_private.user_triggers FROM PUBLIC;
