@@ -42,7 +42,7 @@ REVOKE ALL ON FUNCTION opsadmin_private.literal FROM PUBLIC;
 -- literally: among the first 10,000 characters, since ILIKE makes copies of all that it looks at.
 CREATE OR REPLACE FUNCTION opsadmin_private.compile_contains(column_name name, part text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT format('pg_catalog.left(target.%I, 10000) ILIKE %L', $1, '%' || regexp_replace($2, '([\\%_])', '\\\1', 'g') || '%')
+  SELECT format('pg_catalog.left(target.%I, 10000) ILIKE %L', $1, '%' || regexp_replace($2, E'([\\\\%_])', E'\\\\\\1', 'g') || '%')
 $$;
 COMMENT ON FUNCTION opsadmin_private.compile_contains IS 'The condition that a column''s text contains another, as SQL over the alias target';
 REVOKE ALL ON FUNCTION opsadmin_private.compile_contains FROM PUBLIC;
