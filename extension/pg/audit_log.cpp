@@ -133,14 +133,14 @@ void EndAuditHeader() {
 }
 
 // Notes the condition of a partial index; false when it is another one than those of opsadmin.
-static bool ReadCondition(Index* index, const Node* condition) {
-  const Node* column = nullptr;
+static bool ReadCondition(Index* index, Node* condition) {
+  Node* column = nullptr;
   if (IsA(condition, NullTest) && castNode(NullTest, condition)->nulltesttype == IS_NOT_NULL) {
-    column = reinterpret_cast<const Node*>(castNode(NullTest, condition)->arg);
+    column = reinterpret_cast<Node*>(castNode(NullTest, condition)->arg);
   } else if (IsA(condition, OpExpr) && castNode(OpExpr, condition)->opno == TextEqualOperator) {
     const List* sides = castNode(OpExpr, condition)->args;
     if (!IsA(lsecond(sides), Const) || castNode(Const, lsecond(sides))->constisnull) return false;
-    column = static_cast<const Node*>(linitial(sides));
+    column = static_cast<Node*>(linitial(sides));
     index->equals = castNode(Const, lsecond(sides));
   }
   if (column == nullptr || !IsA(column, Var)) return false;

@@ -19,6 +19,7 @@ extern "C" {
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 #include "utils/uuid.h"
@@ -96,7 +97,10 @@ static bool QueryOpenDay(SPIPlanPtr* plan, const char* query, const char* key, T
     if (made == nullptr || SPI_keepplan(made) != 0) elog(ERROR, "planning the look-up of an open day failed");
     *plan = made;
   }
-  if (SPI_execute_plan(*plan, values, nullptr, false, 1) != SPI_OK_SELECT) elog(ERROR, "looking up a day failed");
+  // What is kept outlives the transaction, whose own snapshot may be older than the last change of a tenant.
+  if (SPI_execute_snapshot(*plan, values, nullptr, GetLatestSnapshot(), InvalidSnapshot, false, true, 1) !=
+      SPI_OK_SELECT)
+    elog(ERROR, "looking up a day failed");
   if (SPI_processed == 1) {
     bool first_is_null;
     bool second_is_null;

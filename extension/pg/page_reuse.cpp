@@ -41,17 +41,35 @@ static void NotePage(Oid relation, BlockNumber block) {
 
 static ExecutorStart_hook_type previous_executor_start = nullptr;
 static bool notes_next = false;
-static ModifyTableState* change = nullptr;
-static ExecProcNodeMtd next_row = nullptr;
+
+// A statement whose rows are noted. It lives in the statement's memory and is forgotten with it, however it ends; a
+// trigger may run another one meanwhile.
+struct NotedChange {
+  ModifyTableState* state;
+  ExecProcNodeMtd next_row;
+  NotedChange* outer;
+  MemoryContextCallback end;
+};
+
+static NotedChange* innermost = nullptr;
+
+static void ForgetChange(void* ended) {
+  NotedChange** link = &innermost;
+  while (*link != ended) link = &(*link)->outer;
+  *link = (*link)->outer;
+}
 
 static TupleTableSlot* NextRow(PlanState* plan) {
-  TupleTableSlot* slot = next_row(plan);
-  if (TupIsNull(slot) || change == nullptr || plan != outerPlanState(change)) return slot;
-  const ResultRelInfo* target = change->resultRelInfo;
+  const NotedChange* change = innermost;
+  while (plan != outerPlanState(change->state)) change = change->outer;
+  TupleTableSlot* slot = change->next_row(plan);
+  if (TupIsNull(slot)) return slot;
+  const ModifyTableState* state = change->state;
+  const ResultRelInfo* target = state->resultRelInfo;
   bool is_null = false;
   Oid relation = RelationGetRelid(target->ri_RelationDesc);
-  if (AttributeNumberIsValid(change->mt_resultOidAttno))
-    relation = DatumGetObjectId(ExecGetJunkAttribute(slot, change->mt_resultOidAttno, &is_null));
+  if (AttributeNumberIsValid(state->mt_resultOidAttno))
+    relation = DatumGetObjectId(ExecGetJunkAttribute(slot, state->mt_resultOidAttno, &is_null));
   if (is_null) return slot;
   const Datum place = ExecGetJunkAttribute(slot, target->ri_RowIdAttNo, &is_null);
   if (!is_null) NotePage(relation, ItemPointerGetBlockNumber(reinterpret_cast<ItemPointer>(DatumGetPointer(place))));
@@ -75,8 +93,15 @@ static void StartExecutor(QueryDesc* query, int flags) {
   if (!notes || query->planstate == nullptr || !IsA(query->planstate, ModifyTableState)) return;
   ModifyTableState* state = reinterpret_cast<ModifyTableState*>(query->planstate);
   if ((state->operation != CMD_UPDATE && state->operation != CMD_DELETE) || !HasPlaces(state)) return;
-  change = state;
-  next_row = outerPlanState(state)->ExecProcNodeReal;
+  MemoryContext memory = query->estate->es_query_cxt;
+  NotedChange* change = static_cast<NotedChange*>(MemoryContextAllocZero(memory, sizeof(NotedChange)));
+  change->state = state;
+  change->next_row = outerPlanState(state)->ExecProcNodeReal;
+  change->outer = innermost;
+  change->end.func = ForgetChange;
+  change->end.arg = change;
+  innermost = change;
+  MemoryContextRegisterResetCallback(memory, &change->end);
   ExecSetExecProcNode(outerPlanState(state), NextRow);
 }
 
@@ -86,7 +111,6 @@ void NotePagesOfNextStatement() {
 
 void StopNotingPages() {
   notes_next = false;
-  change = nullptr;
 }
 
 void InitializePageReuse() {

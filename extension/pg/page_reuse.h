@@ -4,8 +4,9 @@
 namespace opsadmin {
 
 void InitializePageReuse();
-// Notes the pages that the next statement changes rows of, until the (sub)transaction's statement has ended.
+// Notes the pages that the next statement changes rows of.
 void NotePagesOfNextStatement();
+// Takes that back when nothing was executed.
 void StopNotingPages();
 
 }  // namespace opsadmin

@@ -65,7 +65,7 @@ DECLARE
   wrong text;
 BEGIN
   PERFORM opsadmin_private.require_name(name, 'a role');
-  SELECT p INTO wrong FROM unnest(permissions) AS p WHERE p IS NULL OR p !~ '^(\*|(\*|[a-z][a-z0-9_]*):(read|create|update|delete|run)|members:manage)$' LIMIT 1;
+  SELECT p INTO wrong FROM unnest(permissions) AS p WHERE p IS NULL OR p !~ E'^(\\*|(\\*|[a-z][a-z0-9_]*):(read|create|update|delete|run)|members:manage)$' LIMIT 1;
   IF FOUND OR site IS NULL OR site NOT IN ('internal', 'partner') OR permissions IS NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'OA425', MESSAGE = format('the role does not fit: site "%s", permission "%s"', site, wrong),
       HINT = 'A site is internal or partner; a permission is like product:read, discount:run, *:read or *.';

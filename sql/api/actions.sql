@@ -185,7 +185,7 @@ BEGIN
   SELECT n INTO unknown FROM unnest(triggers) AS n WHERE NOT EXISTS (SELECT FROM opsadmin_private.user_triggers(target) AS u WHERE u.trigger_name = n) LIMIT 1;
   IF FOUND OR triggers IS NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = format('the table has no trigger "%s"', unknown),
-      HINT = 'Name enabled triggers of the table, as \d shows them.';
+      HINT = E'Name enabled triggers of the table, as \\d shows them.';
   END IF;
   UPDATE opsadmin.target t SET trusted_triggers = triggers WHERE t.id = opsadmin_private.ensure_target(target);
 END

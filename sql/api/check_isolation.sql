@@ -9,7 +9,7 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET 
 BEGIN
   RETURN QUERY EXECUTE (
     SELECT format('SELECT * FROM (%s) AS found ORDER BY level, rule, object, problem', string_agg(format('SELECT * FROM opsadmin_private.%I()', p.proname), ' UNION ALL '))
-    FROM pg_proc p WHERE p.pronamespace = 'opsadmin_private'::regnamespace AND p.proname LIKE 'rule\_%');
+    FROM pg_proc p WHERE p.pronamespace = 'opsadmin_private'::regnamespace AND p.proname LIKE E'rule\\_%');
 END
 $$;
 COMMENT ON FUNCTION opsadmin.check_isolation IS 'Lists the ways around isolation, each with the SQL that closes it; no row means that none was found';

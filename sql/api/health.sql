@@ -3,7 +3,7 @@
 CREATE OR REPLACE FUNCTION opsadmin.health() RETURNS SETOF opsadmin.finding
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  libraries text[] := regexp_split_to_array(current_setting('shared_preload_libraries'), '[\s,"]+');
+  libraries text[] := regexp_split_to_array(current_setting('shared_preload_libraries'), E'[\\s,"]+');
   cron_database text := current_setting('cron.database_name', true);
   worker record;
   kpi record;
@@ -67,7 +67,7 @@ BEGIN
            format('SELECT opsadmin.audit(%L, redact => %L, ignore => %L, keep => %L, replicated => %L);', opsadmin_private.qualified_name(t.relation), d.redact, d.ignore, d.keep, d.replicated)
     FROM opsadmin.audited_table d JOIN opsadmin.target t ON t.id = d.target_id CROSS JOIN LATERAL opsadmin_private.tree_members(t.relation) AS m(relation)
     JOIN pg_trigger g ON g.tgrelid = m.relation AND g.tgfoid = 'opsadmin.audit_trigger'::regproc AND g.tgparentid = 0
-    WHERE EXISTS (SELECT FROM pg_trigger o WHERE o.tgrelid = g.tgrelid AND o.tgfoid = g.tgfoid AND o.tgtype = g.tgtype AND o.tgname LIKE 'opsadmin\_audit\_%' AND o.oid <> g.oid);
+    WHERE EXISTS (SELECT FROM pg_trigger o WHERE o.tgrelid = g.tgrelid AND o.tgfoid = g.tgfoid AND o.tgtype = g.tgtype AND o.tgname LIKE E'opsadmin\\_audit\\_%' AND o.oid <> g.oid);
 
   RETURN QUERY
     SELECT 'warning', 'resource', r.name, format('table "%s" is not protected: nobody can read the resource', t.name),

@@ -7,7 +7,7 @@ CREATE OR REPLACE FUNCTION opsadmin_private.roles_without_rows(target regclass, 
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
   WITH RECURSIVE member AS MATERIALIZED (
     SELECT c.oid, c.relowner, c.relacl, CASE WHEN c.oid <> $1 THEN ' of ' || c.oid::regclass ELSE '' END AS of_child,
-           '\m' || regexp_replace(c.relname, '\W', '\\\&', 'g') || '\M' AS word, coalesce(k.catcode IN ('R', 'T'), false) AS reserved
+           E'\\m' || regexp_replace(c.relname, E'\\W', E'\\\\\\&', 'g') || E'\\M' AS word, coalesce(k.catcode IN ('R', 'T'), false) AS reserved
     FROM opsadmin_private.tree_members($1) AS m JOIN pg_class c ON c.oid = m LEFT JOIN pg_get_keywords() AS k ON k.word = c.relname
   ), reader AS (
     SELECT m.oid, true AS definer FROM member m
@@ -132,7 +132,7 @@ REVOKE ALL ON FUNCTION opsadmin_private.protection_steps FROM PUBLIC;
 -- Tells whether the text of a default is the one that protect() gives to a tenant column.
 CREATE OR REPLACE FUNCTION opsadmin_private.is_tenant_default(expression text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT $1 ~ '^\(?opsadmin\.current_tenant_key_'
+  SELECT $1 ~ E'^\\(?opsadmin\\.current_tenant_key_'
 $$;
 COMMENT ON FUNCTION opsadmin_private.is_tenant_default IS 'Tells whether a default is the one that protect() gives to a tenant column';
 REVOKE ALL ON FUNCTION opsadmin_private.is_tenant_default FROM PUBLIC;

@@ -220,6 +220,8 @@ DECLARE
 BEGIN
   -- A job that is done has something to try again only when rows of it failed.
   PERFORM opsadmin_private.move_job(job_id, CASE WHEN EXISTS (SELECT FROM opsadmin.job j WHERE j.id = job_id AND j.failed > 0) THEN '{FAILED,DONE}'::text[] ELSE '{FAILED}' END, 'RUNNING');
+  -- A worker may still have one of them in its hands. The rows that it lists are then seen below, each where it is counted.
+  PERFORM FROM opsadmin.job_chunk c WHERE c.job_id = retry_job.job_id FOR UPDATE;
   UPDATE opsadmin.job_chunk c SET state = 'READY', attempts = 0, begun = 0, retry_at = NULL, error = NULL WHERE c.job_id = retry_job.job_id AND c.state = 'FAILED';
   SELECT (opsadmin_private.key_columns(t.relation)).names INTO names FROM opsadmin.job j JOIN opsadmin.target t ON t.id = j.target_id WHERE j.id = job_id;
   -- Rows of chunks that failed as a whole are tried with their chunks.

@@ -200,7 +200,7 @@ BEGIN
       BEGIN
         SELECT * INTO step FROM opsadmin_private.refresh_source(source_id);
         more := more OR step.more;
-      EXCEPTION WHEN OTHERS THEN
+      EXCEPTION WHEN OTHERS OR assert_failure THEN
         -- One that cannot be refreshed holds up no other.
         RAISE WARNING USING ERRCODE = SQLSTATE, MESSAGE = pg_catalog.format('the KPIs of target %s are not refreshed: %s', source_id, SQLERRM), HINT = 'SELECT * FROM opsadmin.health();';
         PERFORM opsadmin_private.note_source_failure(source_id, SQLERRM);

@@ -24,7 +24,7 @@ BEGIN
   END IF;
   SELECT string_agg(format('"%s" on %s', g.tgname, g.tgrelid::regclass), ', ' ORDER BY g.tgrelid::regclass::text, g.tgname) INTO user_triggers
   FROM pg_trigger g JOIN opsadmin.target t ON t.relation = g.tgrelid JOIN opsadmin.protected_table p ON p.target_id = t.id
-  WHERE NOT g.tgisinternal AND g.tgname NOT LIKE 'opsadmin\_%' AND g.tgenabled <> 'D' AND t.relation = coalesce(prove_isolation.target, t.relation);
+  WHERE NOT g.tgisinternal AND g.tgname NOT LIKE E'opsadmin\\_%' AND g.tgenabled <> 'D' AND t.relation = coalesce(prove_isolation.target, t.relation);
   IF plant AND skip_triggers IS NULL AND user_triggers IS NOT NULL THEN
     RAISE EXCEPTION USING ERRCODE = 'OA420', MESSAGE = 'skip_triggers is not given', DETAIL = format('Planting would fire %s.', user_triggers),
       HINT = 'skip_triggers => true plants without them, and without foreign keys; skip_triggers => false lets them fire. What they do is taken back, unless it left the database.';

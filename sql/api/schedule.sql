@@ -32,7 +32,7 @@ DECLARE
   cron_database text := current_setting('cron.database_name', true);
 BEGIN
   -- Its settings may stand in postgresql.conf without it.
-  IF NOT 'pg_cron' = ANY (regexp_split_to_array(current_setting('shared_preload_libraries'), '[\s,"]+')) THEN
+  IF NOT 'pg_cron' = ANY (regexp_split_to_array(current_setting('shared_preload_libraries'), E'[\\s,"]+')) THEN
     RAISE EXCEPTION USING ERRCODE = 'OA440', MESSAGE = 'pg_cron is not loaded',
       HINT = 'Install the package postgresql-NN-cron, put pg_cron before opsadmin in shared_preload_libraries, restart the server, and run CREATE EXTENSION pg_cron.';
   ELSIF cron_database <> current_database() THEN

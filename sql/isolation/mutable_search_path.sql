@@ -8,13 +8,13 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
          CASE WHEN path.setting IS NULL THEN 'the caller''s search_path decides which tables and functions it uses'
               ELSE 'tables of the caller''s own temporary schema come first in its search_path' END,
          CASE WHEN path.setting IS NULL THEN format('ALTER ROUTINE %s SET search_path = pg_catalog, %I, pg_temp; -- and the other schemas that it names things of', p.oid::regprocedure, n.nspname)
-              ELSE format('ALTER ROUTINE %s SET search_path = %s, pg_temp;', p.oid::regprocedure, regexp_replace(regexp_replace(path.setting, '"?\mpg_temp"?\s*,\s*', '', 'g'), ',\s*"?pg_temp"?\s*$', '')) END
+              ELSE format('ALTER ROUTINE %s SET search_path = %s, pg_temp;', p.oid::regprocedure, regexp_replace(regexp_replace(path.setting, E'"?\\mpg_temp"?\\s*,\\s*', '', 'g'), E',\\s*"?pg_temp"?\\s*$', '')) END
   FROM pg_proc p
   JOIN pg_namespace n ON n.oid = p.pronamespace
   JOIN pg_language l ON l.oid = p.prolang
-  LEFT JOIN LATERAL (SELECT substr(c.setting, length('search_path=') + 1) FROM unnest(p.proconfig) AS c (setting) WHERE c.setting LIKE 'search\_path=%') AS path (setting) ON true
+  LEFT JOIN LATERAL (SELECT substr(c.setting, length('search_path=') + 1) FROM unnest(p.proconfig) AS c (setting) WHERE c.setting LIKE E'search\\_path=%') AS path (setting) ON true
   WHERE p.prosecdef AND l.lanname NOT IN ('c', 'internal') AND p.prosqlbody IS NULL AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'opsadmin', 'opsadmin_private')
-    AND (path.setting IS NULL OR path.setting NOT IN ('', '""') AND (path.setting !~ '(^|,)\s*"?pg_temp"?\s*$' OR path.setting ~ '\mpg_temp"?\s*,'))
+    AND (path.setting IS NULL OR path.setting NOT IN ('', '""') AND (path.setting !~ E'(^|,)\\s*"?pg_temp"?\\s*$' OR path.setting ~ E'\\mpg_temp"?\\s*,'))
     AND (p.oid IN (SELECT d.routine FROM opsadmin_private.reachable_definers() AS d)
          OR p.oid IN (SELECT t.tgfoid FROM pg_trigger t JOIN opsadmin_private.isolated_relations() AS i ON i.relation = t.tgrelid))
 $$;

@@ -7,7 +7,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
          format('DROP POLICY %I ON %s; -- and say it again as comparisons of columns, joined by AND', p.polname, i.relation_name)
   FROM opsadmin_private.isolated_relations() AS i
   JOIN pg_policy p ON p.polrelid = i.relation AND p.polname NOT IN ('opsadmin_partner', 'opsadmin_partner_floor', 'opsadmin_internal')
-  CROSS JOIN LATERAL (SELECT CASE WHEN e.tree ~ '\{SUBLINK ' THEN 'a subquery' WHEN e.tree ~ '\{BOOLEXPR :boolop or ' THEN 'an OR'
+  CROSS JOIN LATERAL (SELECT CASE WHEN e.tree ~ E'\\{SUBLINK ' THEN 'a subquery' WHEN e.tree ~ E'\\{BOOLEXPR :boolop or ' THEN 'an OR'
                                   WHEN opsadmin_private.calls_with_column(e.tree) THEN 'a call that takes a column' END
                       FROM (SELECT concat(p.polqual::text, p.polwithcheck::text) AS tree) AS e) AS why (what)
   WHERE why.what IS NOT NULL AND EXISTS (SELECT FROM opsadmin_private.site_grantees() AS g WHERE g.role = ANY (p.polroles))

@@ -24,7 +24,7 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     AND NOT EXISTS (SELECT FROM unnest((x.indkey::smallint[])[0:x.indnkeyatts - 1]) AS key (number)
                     JOIN pg_attribute a ON a.attrelid = i.relation AND a.attnum = key.number
                     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-                    WHERE a.attidentity <> '' OR a.atttypid = 'uuid'::regtype OR pg_get_expr(d.adbin, d.adrelid) ~ '^nextval\('
+                    WHERE a.attidentity <> '' OR a.atttypid = 'uuid'::regtype OR pg_get_expr(d.adbin, d.adrelid) ~ E'^nextval\\('
                        OR x.indisprimary AND a.atttypid IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype))
 $$;
 COMMENT ON FUNCTION opsadmin_private.rule_unique_without_tenant IS 'Unique and exclusion constraints without the tenant';

@@ -203,7 +203,7 @@ BEGIN
     involved := involved || key.confrelid;
   END LOOP;
   FOR own_index IN SELECT i.indexrelid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-                   WHERE i.indrelid = ANY (involved) AND c.relname LIKE 'opsadmin\_key\_%' AND NOT EXISTS (SELECT FROM pg_constraint u WHERE u.conindid = c.oid) LOOP
+                   WHERE i.indrelid = ANY (involved) AND c.relname LIKE E'opsadmin\\_key\\_%' AND NOT EXISTS (SELECT FROM pg_constraint u WHERE u.conindid = c.oid) LOOP
     EXECUTE format('DROP INDEX %s', opsadmin_private.qualified_name(own_index));
   END LOOP;
 END

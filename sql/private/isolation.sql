@@ -116,15 +116,15 @@ REVOKE ALL ON FUNCTION opsadmin_private.reachable_definers FROM PUBLIC;
 CREATE OR REPLACE FUNCTION opsadmin_private.calls_with_column(expression text) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  rest text := regexp_replace(expression, '\\.', '', 'g');
+  rest text := regexp_replace(expression, E'\\\\.', '', 'g');
 BEGIN
-  rest := regexp_replace(rest, '\{VAR [^{}]*\}', '#', 'g');
-  WHILE rest ~ '\{' LOOP
-    rest := regexp_replace(rest, '\{[^{}#]*\}', '', 'g');
-    IF rest ~ '\{(FUNCEXPR|COERCEVIAIO|COALESCE|CASE|MINMAX|NULLIFEXPR)[^{}]*#[^{}]*\}' THEN
+  rest := regexp_replace(rest, E'\\{VAR [^{}]*\\}', '#', 'g');
+  WHILE rest ~ E'\\{' LOOP
+    rest := regexp_replace(rest, E'\\{[^{}#]*\\}', '', 'g');
+    IF rest ~ E'\\{(FUNCEXPR|COERCEVIAIO|COALESCE|CASE|MINMAX|NULLIFEXPR)[^{}]*#[^{}]*\\}' THEN
       RETURN true;
     END IF;
-    rest := regexp_replace(rest, '\{[^{}]*#[^{}]*\}', '#', 'g');
+    rest := regexp_replace(rest, E'\\{[^{}]*#[^{}]*\\}', '#', 'g');
   END LOOP;
   RETURN false;
 END

@@ -33,7 +33,7 @@ CREATE OR REPLACE FUNCTION opsadmin_private.user_triggers(target regclass, OUT t
 LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
   SELECT g.tgname, g.tgfoid::regprocedure::text
   FROM opsadmin_private.tree_members($1) AS m JOIN pg_trigger g ON g.tgrelid = m
-  WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgfoid <> 'opsadmin.audit_trigger'::regproc
+  WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgfoid NOT IN ('opsadmin.audit_trigger'::regproc, 'opsadmin.kpi_trigger'::regproc)
 $$;
 COMMENT ON FUNCTION opsadmin_private.user_triggers IS 'The triggers that the company has put on a table and its children';
 REVOKE ALL ON FUNCTION opsadmin_private.user_triggers FROM PUBLIC;
@@ -59,7 +59,7 @@ BEGIN
     rows_changed := opsadmin_private.apply_rows(job, target, opsadmin_private.keys_condition(names, types, jsonb_path_query_array(keys, '$[$low to $high]', jsonb_build_object('low', low, 'high', high))));
     rows_failed := 0;
     RETURN;
-  EXCEPTION WHEN OTHERS THEN
+  EXCEPTION WHEN OTHERS OR assert_failure THEN
     IF opsadmin_private.error_kind(SQLSTATE) <> 'data' THEN
       RAISE;
     END IF;
@@ -97,7 +97,7 @@ BEGIN
       BEGIN
         PERFORM opsadmin_private.apply_rows(job, target, opsadmin_private.keys_condition(names, types, jsonb_path_query_array(keys, '$[$low to $high]', jsonb_build_object('low', low, 'high', middle))));
         low := middle + 1;
-      EXCEPTION WHEN OTHERS THEN
+      EXCEPTION WHEN OTHERS OR assert_failure THEN
         IF opsadmin_private.error_kind(SQLSTATE) <> 'data' THEN
           RAISE;
         END IF;
@@ -124,7 +124,8 @@ COMMENT ON FUNCTION opsadmin_private.find_bad_row IS 'Finds the first of the key
 REVOKE ALL ON FUNCTION opsadmin_private.find_bad_row FROM PUBLIC;
 
 -- Does the next step of a chunk: as many rows as may be locked at a time, from its front. The context is bound. An error
--- never leaves here: what others are the reason of is tried again later, bad rows are listed, all else fails the job.
+-- never leaves here: what others are the reason of is tried again later, bad rows are listed, all else fails the job. OTHERS
+-- are not all: an ASSERT of the company's, which plpgsql does not count among them, would end each worker in turn.
 CREATE OR REPLACE FUNCTION opsadmin_private.work_chunk(job opsadmin.job, chunk opsadmin.job_chunk) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -176,7 +177,7 @@ BEGIN
       condition := opsadmin_private.range_condition(names, types, chunk.after_key, next_key);
     END IF;
     rows_changed := opsadmin_private.apply_rows(job, relation, condition);
-  EXCEPTION WHEN OTHERS THEN
+  EXCEPTION WHEN OTHERS OR assert_failure THEN
     GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, place = PG_EXCEPTION_CONTEXT;
   END;
   IF opsadmin_private.error_kind(state) = 'data' THEN
@@ -195,7 +196,7 @@ BEGIN
       ELSE
         SELECT * INTO bad_key, bad_state, bad_message FROM opsadmin_private.find_bad_row(job, relation, names, types, step_keys);
       END IF;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR assert_failure THEN
       GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, place = PG_EXCEPTION_CONTEXT;
     END;
   END IF;

@@ -12,10 +12,54 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.key_row IS 'The key columns of a table, or values for them, as SQL';
 REVOKE ALL ON FUNCTION opsadmin_private.key_row FROM PUBLIC;
 
--- Rows above one key, up to another, as SQL over the alias target; NULL stands for no limit.
-CREATE OR REPLACE FUNCTION opsadmin_private.range_condition(names name[], types text[], after_key text[], last_key text[]) RETURNS text
+-- Tells whether keys have types of which a comparison's name alone would find the server's own: names of the server's
+-- types have no schema.
+CREATE OR REPLACE FUNCTION opsadmin_private.has_foreign_type(types text[]) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+  RETURN position('.' IN array_to_string(types, ' ')) > 0;
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.has_foreign_type IS 'Tells whether keys have types that are not the server''s own';
+REVOKE ALL ON FUNCTION opsadmin_private.has_foreign_type FROM PUBLIC;
+
+-- Rows whose key is above another (>) or up to it (<=), column by column, since the operators of a row comparison must be of
+-- one schema. An index is searched by the first column alone.
+CREATE OR REPLACE FUNCTION opsadmin_private.bound_by_column(names name[], types text[], operator text, key_values text[]) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  side text := left(operator, 1);
+  condition text;
+BEGIN
+  FOR i IN REVERSE cardinality(names) .. 1 LOOP
+    condition := CASE WHEN condition IS NULL THEN opsadmin_private.column_condition(names[i], types[i], operator, key_values[i])
+                      ELSE format('(%s OR %s AND %s)', opsadmin_private.column_condition(names[i], types[i], side, key_values[i]),
+                                  opsadmin_private.column_condition(names[i], types[i], '=', key_values[i]), condition) END;
+  END LOOP;
+  RETURN opsadmin_private.column_condition(names[1], types[1], side || '=', key_values[1]) || ' AND ' || condition;
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.bound_by_column IS 'Rows whose key is above another or up to it, as SQL, column by column';
+REVOKE ALL ON FUNCTION opsadmin_private.bound_by_column FROM PUBLIC;
+
+-- A comparison of a key column with a value, as SQL over the alias target.
+CREATE OR REPLACE FUNCTION opsadmin_private.column_condition(column_name name, type_name text, operator text, key_value text) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN format('target.%I %s %L::%s', column_name, opsadmin_private.comparison(type_name, operator), key_value, type_name);
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.column_condition IS 'A comparison of a key column with a value, as SQL';
+REVOKE ALL ON FUNCTION opsadmin_private.column_condition FROM PUBLIC;
+
+-- Rows above one key, up to another, as SQL over the alias target; NULL stands for no limit.
+CREATE OR REPLACE FUNCTION opsadmin_private.range_condition(names name[], types text[], after_key text[], last_key text[]) RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  IF opsadmin_private.has_foreign_type(types) THEN
+    RETURN concat_ws(' AND ', 'true', CASE WHEN after_key IS NOT NULL THEN opsadmin_private.bound_by_column(names, types, '>', after_key) END,
+                     CASE WHEN last_key IS NOT NULL THEN opsadmin_private.bound_by_column(names, types, '<=', last_key) END);
+  END IF;
   RETURN (SELECT concat_ws(' AND ', 'true', CASE WHEN $3 IS NOT NULL THEN opsadmin_private.key_row($1, $2) || ' > ' || opsadmin_private.key_row($1, $2, $3) END,
                              CASE WHEN $4 IS NOT NULL THEN opsadmin_private.key_row($1, $2) || ' <= ' || opsadmin_private.key_row($1, $2, $4) END));
 END
@@ -25,13 +69,22 @@ REVOKE ALL ON FUNCTION opsadmin_private.range_condition FROM PUBLIC;
 
 -- Rows with the listed keys, each a list of texts, as SQL over the alias target.
 CREATE OR REPLACE FUNCTION opsadmin_private.keys_condition(names name[], types text[], keys jsonb) RETURNS text
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  key_rows text;
 BEGIN
-  RETURN (SELECT CASE WHEN cardinality($1) = 1
-              THEN format('target.%I = ANY (%L::%s[])', $1[1], ARRAY(SELECT k ->> 0 FROM jsonb_array_elements($3) AS k)::text, $2[1])
-              ELSE format('%s IN (VALUES %s)', opsadmin_private.key_row($1, $2),
-                (SELECT string_agg('(' || (SELECT string_agg(format('%L::%s', value, $2[ordinal]), ', ' ORDER BY ordinal) FROM jsonb_array_elements_text(k) WITH ORDINALITY AS e(value, ordinal)) || ')', ', ')
-                 FROM jsonb_array_elements($3) AS k)) END);
+  IF cardinality(names) = 1 THEN
+    RETURN format('target.%I %s ANY (%L::%s[])', names[1], CASE WHEN opsadmin_private.has_foreign_type(types) THEN opsadmin_private.comparison(types[1], '=') ELSE '=' END,
+                  ARRAY(SELECT k ->> 0 FROM jsonb_array_elements(keys) AS k)::text, types[1]);
+  END IF;
+  SELECT string_agg('(' || (SELECT string_agg(format('%L::%s', value, types[ordinal]), ', ' ORDER BY ordinal) FROM jsonb_array_elements_text(k) WITH ORDINALITY AS e(value, ordinal)) || ')', ', ')
+  INTO key_rows FROM jsonb_array_elements(keys) AS k;
+  IF opsadmin_private.has_foreign_type(types) THEN
+    RETURN (SELECT format('EXISTS (SELECT FROM (VALUES %s) AS listed (%s) WHERE %s)', key_rows, string_agg('key_' || o, ', ' ORDER BY o),
+                          string_agg(format('target.%I %s listed.key_%s', n, opsadmin_private.comparison(types[o], '='), o), ' AND ' ORDER BY o))
+            FROM unnest(names) WITH ORDINALITY AS c(n, o));
+  END IF;
+  RETURN format('%s IN (VALUES %s)', opsadmin_private.key_row(names, types), key_rows);
 END
 $$;
 COMMENT ON FUNCTION opsadmin_private.keys_condition IS 'Rows with the listed keys, as SQL';

@@ -53,7 +53,7 @@ BEGIN
   IF reason IS NULL AND query <> '' THEN
     BEGIN
       reason := opsadmin_private.query_as('opsadmin_worker'::regrole, query);
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR assert_failure THEN
       reason := 'opsadmin.job_throttle_query fails: ' || SQLERRM;
     END;
   END IF;
@@ -332,7 +332,7 @@ BEGIN
   IF failure IS NULL THEN
     BEGIN
       PERFORM opsadmin_private.plan_job(job);
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR assert_failure THEN
       failure := SQLERRM;
       IF opsadmin_private.error_kind(SQLSTATE) = 'transient' THEN
         IF opsadmin_private.lock_job(job.id) THEN

@@ -92,7 +92,7 @@ DECLARE
   root regclass := (SELECT t.relation FROM opsadmin.target t WHERE t.id = $1);
   arguments text[] := ARRAY[$1::text, opsadmin_private.tenant_column_of(root)::text]
                       || ARRAY(SELECT DISTINCT k.time_column::text FROM opsadmin.kpi k WHERE k.target_id = $1 ORDER BY 1);
-  stored bytea := (SELECT string_agg(convert_to(a, getdatabaseencoding()) || '\x00', '' ORDER BY n) FROM unnest(arguments) WITH ORDINALITY AS u(a, n));
+  stored bytea := (SELECT string_agg(convert_to(a, getdatabaseencoding()) || E'\\x00', '' ORDER BY n) FROM unnest(arguments) WITH ORDINALITY AS u(a, n));
   member regclass;
   spec record;
   changed boolean := false;

@@ -52,7 +52,7 @@ BEGIN
   BEGIN
     PERFORM opsadmin_private.store_pass(ARRAY[kpi], tenant_ids, keys, days, starts, ends, settled_at);
     RETURN cardinality(tenant_ids);
-  EXCEPTION WHEN OTHERS THEN
+  EXCEPTION WHEN OTHERS OR assert_failure THEN
     IF SQLSTATE ~ '^(40|53|54|55|57|58|XX)' THEN
       RAISE;
     END IF;
@@ -94,7 +94,7 @@ BEGIN
     BEGIN
       PERFORM opsadmin_private.store_pass(pass.kpis, bucket.tenant_ids, bucket.keys, bucket.days, bucket.starts, bucket.ends, settled_at);
       stored := stored + cardinality(pass.kpis) * cardinality(bucket.tenant_ids);
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN OTHERS OR assert_failure THEN
       -- What is the server's matter (a deadlock, a time limit) takes all back, and the next refresh tries again.
       IF strict OR SQLSTATE ~ '^(40|53|54|55|57|58|XX)' THEN
         RAISE;

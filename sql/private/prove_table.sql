@@ -209,7 +209,7 @@ BEGIN
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
     WHERE p.prosecdef AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'opsadmin', 'opsadmin_private') AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
       AND has_function_privilege('opsadmin_partner', p.oid, 'EXECUTE') AND has_schema_privilege('opsadmin_partner', n.oid, 'USAGE')
-      AND (p.prosrc ~* ('\m' || (SELECT c.relname FROM pg_class c WHERE c.oid = target) || '\M')
+      AND (p.prosrc ~* (E'\\m' || (SELECT c.relname FROM pg_class c WHERE c.oid = target) || E'\\M')
            OR EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = target))
     ORDER BY 1
   LOOP

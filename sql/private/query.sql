@@ -42,7 +42,7 @@ REVOKE ALL ON FUNCTION opsadmin_private.literal FROM PUBLIC;
 -- literally: among the first 10,000 characters, since ILIKE makes copies of all that it looks at.
 CREATE OR REPLACE FUNCTION opsadmin_private.compile_contains(column_name name, part text) RETURNS text
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT format('pg_catalog.left(target.%I, 10000) ILIKE %L', $1, '%' || regexp_replace($2, '([\\%_])', '\\\1', 'g') || '%')
+  SELECT format('pg_catalog.left(target.%I, 10000) ILIKE %L', $1, '%' || regexp_replace($2, E'([\\\\%_])', E'\\\\\\1', 'g') || '%')
 $$;
 COMMENT ON FUNCTION opsadmin_private.compile_contains IS 'The condition that a column''s text contains another, as SQL over the alias target';
 REVOKE ALL ON FUNCTION opsadmin_private.compile_contains FROM PUBLIC;
@@ -58,6 +58,7 @@ DECLARE
   operand jsonb := filter -> 'value';
   operator text := filter ->> 'op';
   reference text;
+  equal text;
 BEGIN
   IF filter IS NULL OR filter = 'null' OR filter = '{}' THEN
     RETURN 'true';
@@ -105,15 +106,16 @@ BEGIN
       HINT = 'Only "is_null" fits it.';
   END IF;
   IF operator IN ('=', '!=', '<', '<=', '>', '>=') THEN
-    RETURN format('%s %s %s', reference, CASE operator WHEN '!=' THEN '<>' ELSE operator END,
+    RETURN format('%s %s %s', reference, opsadmin_private.comparison(found_column.type_name, CASE operator WHEN '!=' THEN '<>' ELSE operator END),
                   opsadmin_private.literal(operand, found_column.type_name, pointer || '/value'));
   ELSIF operator = 'between' THEN
     IF jsonb_typeof(operand) IS DISTINCT FROM 'array' OR jsonb_array_length(operand) <> 2 THEN
       RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = '"between" takes a list of two values', COLUMN = pointer || '/value',
       HINT = 'For example {"column":"price","op":"between","value":[1000,2000]}.';
     END IF;
-    RETURN format('%s BETWEEN %s AND %s', reference, opsadmin_private.literal(operand -> 0, found_column.type_name, pointer || '/value/0'),
-                  opsadmin_private.literal(operand -> 1, found_column.type_name, pointer || '/value/1'));
+    RETURN format('%1$s %2$s %3$s AND %1$s %4$s %5$s', reference,
+                  opsadmin_private.comparison(found_column.type_name, '>='), opsadmin_private.literal(operand -> 0, found_column.type_name, pointer || '/value/0'),
+                  opsadmin_private.comparison(found_column.type_name, '<='), opsadmin_private.literal(operand -> 1, found_column.type_name, pointer || '/value/1'));
   ELSIF operator = 'in' THEN
     IF jsonb_typeof(operand) IS DISTINCT FROM 'array' OR jsonb_array_length(operand) NOT BETWEEN 1 AND 1000 THEN
       RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = '"in" takes a list of 1 to 1,000 values', COLUMN = pointer || '/value',
@@ -123,7 +125,8 @@ BEGIN
       parts := parts || opsadmin_private.literal(item, found_column.type_name, format('%s/value/%s', pointer, place));
       place := place + 1;
     END LOOP;
-    RETURN format('%s IN (%s)', reference, array_to_string(parts, ', '));
+    equal := opsadmin_private.comparison(found_column.type_name, '=');
+    RETURN format(CASE equal WHEN '=' THEN '%1$s IN (%3$s)' ELSE '%1$s %2$s ANY (ARRAY[%3$s])' END, reference, equal, array_to_string(parts, ', '));
   ELSIF operator = 'is_null' THEN
     IF jsonb_typeof(operand) IS DISTINCT FROM 'boolean' THEN
       RAISE EXCEPTION USING ERRCODE = 'OA422', MESSAGE = '"is_null" takes true or false', COLUMN = pointer || '/value',
@@ -329,6 +332,7 @@ DECLARE
   members text;
   sort_value text;
   key_value text;
+  key_condition text;
   nullable boolean;
 BEGIN
   IF coalesce(sort, '') = '' THEN
@@ -351,11 +355,12 @@ BEGIN
     -- Of a long value the cursor has the row.
     sort_value := CASE WHEN after_row ->> 2 = 'long' THEN format('(SELECT s.%I FROM %s AS s WHERE s.%I = %s)', sort_name, opsadmin_private.qualified_name(target), key_column.column_name, key_value)
                        ELSE format('%L::%s', after_row ->> 0, sort_column.type_name) END;
-    conditions := conditions || CASE
-      WHEN sort_column.column_name = key_column.column_name THEN format(' AND target.%I %s %s', key_column.column_name, comparison, key_value)
-      WHEN after_row ->> 0 IS NULL AND after_row ->> 2 IS NULL THEN format(' AND target.%1$I IS NULL AND target.%2$I %3$s %4$s', sort_name, key_column.column_name, comparison, key_value)
-      ELSE format(' AND (target.%1$I %3$s %5$s OR target.%1$I = %5$s AND target.%2$I %3$s %4$s%6$s)',
-                  sort_name, key_column.column_name, comparison, key_value, sort_value, CASE WHEN nullable THEN format(' OR target.%I IS NULL', sort_name) END) END;
+    key_condition := format('target.%I %s %s', key_column.column_name, opsadmin_private.comparison(key_column.type_name, comparison), key_value);
+    conditions := conditions || ' AND ' || CASE
+      WHEN sort_column.column_name = key_column.column_name THEN key_condition
+      WHEN after_row ->> 0 IS NULL AND after_row ->> 2 IS NULL THEN format('target.%I IS NULL AND %s', sort_name, key_condition)
+      ELSE format('(target.%1$I %2$s %4$s OR target.%1$I %3$s %4$s AND %5$s%6$s)', sort_name, opsadmin_private.comparison(sort_column.type_name, comparison),
+                  opsadmin_private.comparison(sort_column.type_name, '='), sort_value, key_condition, CASE WHEN nullable THEN format(' OR target.%I IS NULL', sort_name) END) END;
   END IF;
 
   -- Keys are shown in full.
@@ -435,7 +440,7 @@ BEGIN
   ELSE
     condition := opsadmin_private.compile_filter(resource.name, selection -> 'filter', '/selection/filter')
       || ' AND ' || opsadmin_private.compile_search(resource.name, selection ->> 'search', '/selection/search')
-      || CASE WHEN keys IS NULL THEN '' ELSE format(' AND target.%I <> ALL (%L::%s[])', resource.key_column, keys, key_type) END;
+      || CASE WHEN keys IS NULL THEN '' ELSE format(' AND target.%I %s ALL (%L::%s[])', resource.key_column, opsadmin_private.comparison(key_type, '<>'), keys, key_type) END;
     summary := concat_ws(', ',
       CASE WHEN coalesce(selection -> 'filter', 'null') IN ('null', '{}') AND coalesce(btrim(selection ->> 'search'), '') = '' THEN 'all' ELSE 'all matching' END,
       '"' || nullif(btrim(selection ->> 'search'), '') || '"',

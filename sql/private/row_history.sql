@@ -24,7 +24,7 @@ BEGIN
   row_key := opsadmin_private.audit_key(found_target.relation, key, '/key');
   table_name := opsadmin_private.qualified_name(found_target.relation);
   SELECT * INTO keys FROM opsadmin_private.key_columns(found_target.relation);
-  SELECT string_agg(format('t.%I = %L::%s', k.name, row_key ->> k.name::text, k.type), ' AND ') INTO condition FROM unnest(keys.names, keys.types) AS k (name, type);
+  SELECT string_agg(format('t.%I %s %L::%s', k.name, opsadmin_private.comparison(k.type, '='), row_key ->> k.name::text, k.type), ' AND ') INTO condition FROM unnest(keys.names, keys.types) AS k (name, type);
   SELECT a.* INTO rules FROM opsadmin.audited_table a WHERE a.target_id = found_target.id;
   audited := FOUND;
   SELECT array_agg(a.attname ORDER BY a.attnum), array_agg(format_type(a.atttypid, -1) ORDER BY a.attnum),

@@ -65,10 +65,10 @@ CREATE TABLE opsadmin.job_chunk (
   after_key text[],
   last_key text[],
   keys jsonb,
-  row_count integer NOT NULL,
-  processed integer NOT NULL DEFAULT 0,
-  changed integer NOT NULL DEFAULT 0,
-  failed integer NOT NULL DEFAULT 0,
+  row_count bigint NOT NULL,
+  processed bigint NOT NULL DEFAULT 0,
+  changed bigint NOT NULL DEFAULT 0,
+  failed bigint NOT NULL DEFAULT 0,
   state text NOT NULL DEFAULT 'READY' CHECK (state IN ('READY', 'DONE', 'FAILED')),
   attempts integer NOT NULL DEFAULT 0,
   begun integer NOT NULL DEFAULT 0,
@@ -145,8 +145,8 @@ LEFT JOIN LATERAL (
   SELECT j.total AS total, j.processed AS processed, j.changed AS changed, j.failed AS skipped_by_error, j.failed AS failed, j.finished_at AS last_done_at
   WHERE j.total IS NOT NULL
   UNION ALL
-  SELECT sum(row_count), sum(processed), sum(changed), sum(failed),
-         sum(failed + CASE WHEN state = 'FAILED' THEN row_count - processed ELSE 0 END), max(done_at)
+  SELECT sum(row_count)::bigint, sum(processed)::bigint, sum(changed)::bigint, sum(failed)::bigint,
+         sum(failed + CASE WHEN state = 'FAILED' THEN row_count - processed ELSE 0 END)::bigint, max(done_at)
   FROM opsadmin.job_chunk WHERE job_id = j.id AND j.total IS NULL HAVING j.total IS NULL) c ON true
 CROSS JOIN LATERAL (
   SELECT round((c.processed / nullif(extract(epoch FROM c.last_done_at - j.started_at), 0))::numeric, 1) AS rate) r;

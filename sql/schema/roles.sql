@@ -1,6 +1,16 @@
 -- Schemas, cluster-wide roles and the type of a finding. Roles may exist already (another database of
 -- the cluster, a restore): they are used only when they cannot do more than opsadmin needs.
 
+-- Names that look sensitive, what is cut, and what the page shows have characters that other encodings lack or write otherwise.
+DO $$
+BEGIN
+  IF pg_catalog.getdatabaseencoding() <> 'UTF8' THEN
+    RAISE EXCEPTION USING ERRCODE = '0A000', MESSAGE = pg_catalog.format('opsadmin needs a database with the encoding UTF8, and this one has %s', pg_catalog.getdatabaseencoding()),
+      HINT = 'Dump the database, and restore it into one that was created with ENCODING ''UTF8''.';
+  END IF;
+END
+$$;
+
 CREATE SCHEMA opsadmin;
 CREATE SCHEMA opsadmin_private;
 COMMENT ON SCHEMA opsadmin IS 'opsadmin: tenant isolation, audit, bulk jobs and KPIs';

@@ -22,7 +22,7 @@ SELECT is(progress(:job), 'PENDING NULL 0 0 0 0', 'a new job waits, its total is
 SELECT opsadmin_private.run_next_step() \g /dev/null
 SELECT is(progress(:job), 'RUNNING 5001 0 0 0 0', 'the first step plans');
 SELECT results_eq(format('SELECT chunk_no, after_key::text, last_key::text, row_count, state FROM opsadmin.job_chunk WHERE job_id = %s ORDER BY chunk_no', :job),
-                  $$VALUES (1, NULL, '{6000}', 2000, 'READY'), (2, '{6000}', '{12000}', 2000, 'READY'), (3, '{12000}', '{15003}', 1001, 'READY')$$, 'chunks of 2,000 rows cover the keys, each once');
+                  $$VALUES (1, NULL, '{6000}', 2000::bigint, 'READY'), (2, '{6000}', '{12000}', 2000, 'READY'), (3, '{12000}', '{15003}', 1001, 'READY')$$, 'chunks of 2,000 rows cover the keys, each once');
 SELECT opsadmin_private.run_next_step() \g /dev/null
 SELECT is(progress(:job), 'RUNNING 5001 2000 2000 0 0', 'each further step does a chunk');
 SELECT is(count(*), 2000::bigint, 'and its rows') FROM regress_shop.item WHERE touched = 1;

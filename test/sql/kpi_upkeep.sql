@@ -1,6 +1,6 @@
 -- Upkeep of KPIs: what is noted of late changes by whatever statement, that a refresh makes all equal to a recomputation, days of
 -- time zones with odd midnights, tenants that change, partitions that come and go, failures, sticky and frozen values, verification.
-SELECT plan(132);
+SELECT plan(134);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -267,6 +267,13 @@ UPDATE opsadmin.kpi_backlog SET not_before = now() - interval '1 minute' WHERE r
 SELECT opsadmin.refresh_kpi() \g /dev/null
 SELECT is_empty('SELECT * FROM opsadmin.kpi_failure', 'when it can be computed again it is');
 SELECT opsadmin.drop_kpi('ratio') \g /dev/null
+CREATE FUNCTION regress_shop.sound(n numeric) RETURNS numeric LANGUAGE plpgsql AS $$BEGIN ASSERT n <> 0, 'not sound'; RETURN n; END$$;
+SELECT opsadmin.define_kpi('sound', 'regress_shop.sale', 'at', 'sum(regress_shop.sound(amount))') \g /dev/null
+UPDATE regress_shop.sale SET amount = 0 WHERE id = 500;
+SELECT is_right('nor does one that an ASSERT refuses');
+SELECT is((SELECT message FROM opsadmin.kpi_failure WHERE kpi = 'sound'), 'not sound', 'that is noted, too');
+UPDATE regress_shop.sale SET amount = 1 WHERE id = 500;
+SELECT opsadmin.drop_kpi('sound') \g /dev/null
 SELECT opsadmin.define_kpi('huge', 'regress_shop.sale', 'at', 'sum(9223372036854775807 + id * 0)') \g /dev/null
 SELECT opsadmin.refresh_kpi() \g /dev/null
 SELECT is((SELECT sum(value) FROM opsadmin.daily_kpi WHERE kpi = 'huge'), (SELECT 9223372036854775807 * sum(value) FROM opsadmin.daily_kpi WHERE kpi = 'orders'), 'sums do not overflow');

@@ -1,5 +1,5 @@
 -- Rules that every object of opsadmin keeps, read from the catalog: comments, grants, search paths.
-SELECT plan(30);
+SELECT plan(31);
 
 CREATE VIEW own_function AS
 SELECT p.oid::regprocedure::text AS name, p.oid, p.prosecdef, p.proacl, p.proowner, p.proconfig, p.prokind, p.prosrc, p.provolatile, p.proparallel, l.lanname
@@ -25,6 +25,10 @@ SELECT is_empty($$SELECT t.oid::regtype FROM pg_type t
 SELECT is_empty($$SELECT n.nspname FROM pg_namespace n WHERE n.nspname IN ('opsadmin', 'opsadmin_private') AND obj_description(n.oid, 'pg_namespace') IS NULL$$,
                 'both schemas have a comment');
 SELECT is_empty($$SELECT rolname FROM pg_roles WHERE rolname LIKE 'opsadmin\_%' AND shobj_description(oid, 'pg_authid') IS NULL$$, 'every role has a comment');
+
+-- A body is read with the settings of its caller: only in E'' does a backslash mean the same to all of them.
+SELECT is_empty($$SELECT name FROM own_function WHERE lanname IN ('sql', 'plpgsql') AND regexp_replace(prosrc, E'\\mE''([^''\\\\]|\\\\.|'''')*''', '', 'g') LIKE E'%\\\\%'$$,
+                'no text means something else with standard_conforming_strings = off');
 
 -- Ownership by the extension, so that DROP EXTENSION leaves nothing and pg_dump writes nothing twice.
 SELECT is_empty($$SELECT name FROM own_function f

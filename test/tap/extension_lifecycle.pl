@@ -136,6 +136,12 @@ for my $power (qw(pg_read_all_data postgres)) {
 $cluster->query('other', 'GRANT opsadmin_trusted TO mallory; CREATE EXTENSION opsadmin; DROP EXTENSION opsadmin; REVOKE opsadmin_trusted FROM mallory');
 pass('members of opsadmin_trusted are expected');
 
+for my $encoding (qw(LATIN1 SQL_ASCII)) {
+    $cluster->query('postgres', "CREATE DATABASE encoded ENCODING $encoding LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0");
+    fails_with('encoded', 'CREATE EXTENSION opsadmin', "a database in $encoding", qr/0A000: opsadmin needs a database with the encoding UTF8, and this one has $encoding/, qr/HINT:  Dump/);
+    $cluster->query('postgres', 'DROP DATABASE encoded');
+}
+
 $cluster->query('planted', 'GRANT CREATE ON DATABASE planted TO mallory');
 for my $schema (qw(opsadmin opsadmin_private)) {
     $cluster->query('planted', <<"SQL", user => 'mallory');
