@@ -23,6 +23,9 @@ BEGIN
     RETURN NEXT ('error', 'cron', 'pg_cron', 'the extension pg_cron is not installed in this database', 'CREATE EXTENSION pg_cron;')::opsadmin.finding;
   ELSIF opsadmin_private.scheduled_jobs() = 0 THEN
     RETURN NEXT ('error', 'schedule', 'pg_cron', 'no worker is scheduled', 'CALL opsadmin.schedule();')::opsadmin.finding;
+  ELSIF opsadmin_private.misdirected_jobs() IS NOT NULL THEN
+    RETURN NEXT ('error', 'schedule', 'pg_cron', format('pg_cron looks for this server at %s; it is at host "%s", port %s', opsadmin_private.misdirected_jobs(),
+      current_setting('cron.host'), current_setting('port')), 'CALL opsadmin.schedule();')::opsadmin.finding;
   ELSE
     SELECT max(w.connected_at) AS last_seen, max(w.connected_at) > clock_timestamp() - interval '3 minutes' AS alive INTO worker FROM opsadmin.worker_run w;
     IF worker.alive IS NOT TRUE THEN
