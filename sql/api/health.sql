@@ -40,6 +40,11 @@ BEGIN
     SELECT f.level, 'roles', f.object, f.problem, f.remedy
     FROM (SELECT * FROM opsadmin_private.rule_privileged_role() UNION ALL SELECT * FROM opsadmin_private.rule_role_membership()
           UNION ALL SELECT * FROM opsadmin_private.rule_predefined_role()) AS f;
+  RETURN QUERY
+    SELECT 'error', 'roles', r.rolname::text, 'the role may not connect to this database', format('GRANT CONNECT ON DATABASE %I TO %I;', current_database(), r.rolname)
+    FROM pg_roles r JOIN pg_database d ON d.datname = current_database()
+    WHERE r.rolname IN ('opsadmin_worker', 'opsadmin_internal_login', 'opsadmin_partner_login') AND NOT has_database_privilege(r.oid, d.oid, 'CONNECT')
+    ORDER BY r.rolname;
   RETURN QUERY SELECT f.level, 'isolation', f.object, f.problem, f.remedy FROM opsadmin_private.rule_missing_tenant_column() AS f;
   RETURN QUERY
     SELECT CASE WHEN c.column_name = ANY (d.redact) THEN 'error' ELSE 'warning' END, 'audit', t.name, format('table "%s" has no column "%s" any more, which audit() was told of', t.name, c.column_name),

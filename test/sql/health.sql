@@ -1,5 +1,5 @@
 -- health(): a finding for everything that is missing, each with a remedy that mends it.
-SELECT plan(43);
+SELECT plan(44);
 \ir include/failure.psql
 
 CREATE FUNCTION findings(rules text[]) RETURNS SETOF text LANGUAGE sql AS $$SELECT concat_ws('|', level, rule, object, problem, remedy) FROM opsadmin.health() WHERE rule = ANY (rules)$$;
@@ -44,6 +44,7 @@ FROM (VALUES ('ALTER ROLE opsadmin_partner_login BYPASSRLS', 'opsadmin_partner_l
              ('GRANT regress_opsadmin_stranger TO opsadmin_partner_login', 'opsadmin_partner_login|the role is a member of "regress_opsadmin_stranger"'),
              ('GRANT pg_read_all_data TO opsadmin_internal', 'opsadmin_internal|the role is a member of "pg_read_all_data"')) AS harms (statement, problem);
 SELECT is(harm('GRANT opsadmin_internal TO opsadmin_partner_login'), 'opsadmin_internal|role "opsadmin_partner_login" is a member of it, opsadmin_partner_login|the role is a member of "opsadmin_internal"', 'a login of one site in the other');
+SELECT is(harm(format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', current_database())), 'opsadmin_internal_login|the role may not connect to this database, opsadmin_partner_login|the role may not connect to this database, opsadmin_worker|the role may not connect to this database', 'a database that not everybody may connect to');
 GRANT opsadmin_trusted TO regress_opsadmin_stranger;
 SELECT is_empty($$SELECT findings('{roles}')$$, 'members of opsadmin_trusted are for the DBA to choose');
 ROLLBACK;
