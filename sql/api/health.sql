@@ -89,6 +89,15 @@ BEGIN
     WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.relation AND a.attname = c.column_name AND NOT a.attisdropped);
 
   RETURN QUERY
+    SELECT 'warning', 'resource', r.name, format('"%s" is not the primary key of table "%s" any more: rows cannot be selected one by one', r.key_column, t.name),
+           format(CASE cardinality(x.key) WHEN 1 THEN 'SELECT opsadmin.expose(%L, %L);' ELSE 'SELECT opsadmin.unexpose(%L); -- or make it the key again' END,
+                  opsadmin_private.qualified_name(t.relation), r.name)
+    FROM opsadmin.resource r JOIN opsadmin.target t ON t.id = r.target_id
+    CROSS JOIN LATERAL (SELECT array_agg(a.attname) AS key FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+                        WHERE i.indrelid = t.relation AND i.indisprimary) AS x
+    WHERE x.key <> ARRAY[r.key_column];
+
+  RETURN QUERY
     SELECT 'warning', 'kpi', k.name, format('table "%s" %s: the KPI is not refreshed', t.name, CASE WHEN t.relation IS NULL THEN 'was dropped' ELSE 'is not protected' END),
            CASE WHEN t.relation IS NULL THEN format('SELECT opsadmin.drop_kpi(%L);', k.name)
                 ELSE format('SELECT opsadmin.protect(%L);', opsadmin_private.qualified_name(t.relation)) END
