@@ -33,12 +33,30 @@ std::string one_line(std::string text) {
   return text;
 }
 
+// A pooler answers with a process number of its own. It gives the next transaction another session, which has neither
+// the prepared statements nor the limits of this one.
+void check_server(PGconn* conn, const std::string& login, Report& report) {
+  const ResultPtr server(PQexec(conn, "SELECT pg_catalog.pg_backend_pid(), pg_catalog.pg_is_in_recovery()"), PQclear);
+  if (PQresultStatus(server.get()) != PGRES_TUPLES_OK)
+    report.wrong(login + " can connect, but not run a query (" + one_line(PQerrorMessage(conn)) + ").");
+  else if (PQgetvalue(server.get(), 0, 0) != std::to_string(PQbackendPID(conn)))
+    report.wrong(login +
+                 " reaches PostgreSQL through a connection pooler: name the server itself in --dsn; the gateway has "
+                 "pools of its own.");
+  else if (*PQgetvalue(server.get(), 0, 1) == 't')
+    report.wrong(login +
+                 " reaches a standby, where nobody can sign in: name the primary in --dsn, or all servers and "
+                 "target_session_attrs=read-write.");
+  else
+    report.well(login + " can connect.");
+}
+
 void check_extension(PGconn* conn, Report& report) {
   const ResultPtr version(PQexec(conn, "SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'opsadmin'"),
                           PQclear);
   if (PQresultStatus(version.get()) != PGRES_TUPLES_OK || PQntuples(version.get()) == 0) {
     report.wrong(std::string("The extension is not installed in database ") + PQdb(conn) +
-                 ": run CREATE EXTENSION opsadmin CASCADE there as a superuser.");
+                 ": run CREATE EXTENSION opsadmin there as a superuser.");
     return;
   }
   const std::string installed = PQgetvalue(version.get(), 0, 0);
@@ -76,7 +94,7 @@ bool check(const Options& options) {
                    "): check --dsn, the password in PGPASSFILE, and that pg_hba.conf lets this role in.");
       continue;
     }
-    report.well(login + " can connect.");
+    check_server(connection->conn, login, report);
     if (!extension_checked) check_extension(connection->conn, report);
     extension_checked = true;
   }

@@ -7,6 +7,7 @@
 #include "protected_relation.h"
 #include "site_role.h"
 #include "statement_rules.h"
+#include "statistics.h"
 
 #include "../core/error.h"
 #include "raise.h"
@@ -196,6 +197,7 @@ static PlannedStmt* Plan(Query* query, const char* text, int options, ParamListI
     if (judgement.context != StatementContext::internal)
       (void)JudgeExpressions(reinterpret_cast<Node*>(query), &judgement);
   }
+  ForgetOpenPolicies(query);
   return previous_planner != nullptr ? previous_planner(query, text, options, parameters)
                                      : standard_planner(query, text, options, parameters);
 }

@@ -23,6 +23,9 @@ BEGIN
     RETURN NEXT ('error', 'cron', 'pg_cron', 'the extension pg_cron is not installed in this database', 'CREATE EXTENSION pg_cron;')::opsadmin.finding;
   ELSIF opsadmin_private.scheduled_jobs() = 0 THEN
     RETURN NEXT ('error', 'schedule', 'pg_cron', 'no worker is scheduled', 'CALL opsadmin.schedule();')::opsadmin.finding;
+  ELSIF opsadmin_private.misdirected_jobs() IS NOT NULL THEN
+    RETURN NEXT ('error', 'schedule', 'pg_cron', format('pg_cron looks for this server at %s; it is at host "%s", port %s', opsadmin_private.misdirected_jobs(),
+      current_setting('cron.host'), current_setting('port')), 'CALL opsadmin.schedule();')::opsadmin.finding;
   ELSE
     SELECT max(w.connected_at) AS last_seen, max(w.connected_at) > clock_timestamp() - interval '3 minutes' AS alive INTO worker FROM opsadmin.worker_run w;
     IF worker.alive IS NOT TRUE THEN
@@ -37,6 +40,11 @@ BEGIN
     SELECT f.level, 'roles', f.object, f.problem, f.remedy
     FROM (SELECT * FROM opsadmin_private.rule_privileged_role() UNION ALL SELECT * FROM opsadmin_private.rule_role_membership()
           UNION ALL SELECT * FROM opsadmin_private.rule_predefined_role()) AS f;
+  RETURN QUERY
+    SELECT 'error', 'roles', r.rolname::text, 'the role may not connect to this database', format('GRANT CONNECT ON DATABASE %I TO %I;', current_database(), r.rolname)
+    FROM pg_roles r JOIN pg_database d ON d.datname = current_database()
+    WHERE r.rolname IN ('opsadmin_worker', 'opsadmin_internal_login', 'opsadmin_partner_login') AND NOT has_database_privilege(r.oid, d.oid, 'CONNECT')
+    ORDER BY r.rolname;
   RETURN QUERY SELECT f.level, 'isolation', f.object, f.problem, f.remedy FROM opsadmin_private.rule_missing_tenant_column() AS f;
   RETURN QUERY
     SELECT CASE WHEN c.column_name = ANY (d.redact) THEN 'error' ELSE 'warning' END, 'audit', t.name, format('table "%s" has no column "%s" any more, which audit() was told of', t.name, c.column_name),
@@ -79,6 +87,15 @@ BEGIN
            format('SELECT opsadmin.expose(%L, %L);', opsadmin_private.qualified_name(t.relation), r.name)
     FROM opsadmin.resource r JOIN opsadmin.target t ON t.id = r.target_id JOIN opsadmin.resource_column c ON c.resource_name = r.name
     WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.relation AND a.attname = c.column_name AND NOT a.attisdropped);
+
+  RETURN QUERY
+    SELECT 'warning', 'resource', r.name, format('"%s" is not the primary key of table "%s" any more: rows cannot be selected one by one', r.key_column, t.name),
+           format(CASE cardinality(x.key) WHEN 1 THEN 'SELECT opsadmin.expose(%L, %L);' ELSE 'SELECT opsadmin.unexpose(%L); -- or make it the key again' END,
+                  opsadmin_private.qualified_name(t.relation), r.name)
+    FROM opsadmin.resource r JOIN opsadmin.target t ON t.id = r.target_id
+    CROSS JOIN LATERAL (SELECT array_agg(a.attname) AS key FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+                        WHERE i.indrelid = t.relation AND i.indisprimary) AS x
+    WHERE x.key <> ARRAY[r.key_column];
 
   RETURN QUERY
     SELECT 'warning', 'kpi', k.name, format('table "%s" %s: the KPI is not refreshed', t.name, CASE WHEN t.relation IS NULL THEN 'was dropped' ELSE 'is not protected' END),

@@ -251,7 +251,8 @@ COMMENT ON FUNCTION opsadmin.protect_children IS 'Protects the children of a pro
 REVOKE ALL ON FUNCTION opsadmin.protect_children FROM PUBLIC;
 
 -- Takes the protection away, of the children too, and restores what was there. Raises OA435 when the table is not
--- protected, OA452 when site roles have rights that cannot be taken from them.
+-- protected, OA451 when a foreign key cannot get its original form back, OA452 when site roles have rights that cannot be
+-- taken from them.
 CREATE OR REPLACE FUNCTION opsadmin.unprotect(target regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET lock_timeout = '3s' SET opsadmin.guard = 'off' AS $$
 DECLARE

@@ -25,6 +25,24 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.scheduled_jobs IS 'The number of workers that pg_cron starts, 0 without pg_cron';
 REVOKE ALL ON FUNCTION opsadmin_private.scheduled_jobs FROM PUBLIC;
 
+-- Where pg_cron looks for this server in vain: host and port are kept with each job, and a copy of the database may be in a
+-- server with others. NULL when it looks in the right place.
+CREATE OR REPLACE FUNCTION opsadmin_private.misdirected_jobs() RETURNS text
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  place text;
+BEGIN
+  IF opsadmin_private.has_cron() THEN
+    EXECUTE 'SELECT min(format(''host "%s", port %s'', nodename, nodeport)) FROM cron.job
+             WHERE active AND jobname LIKE ''opsadmin %'' AND database = current_database()
+               AND (nodename, nodeport::text) <> (current_setting(''cron.host''), current_setting(''port''))' INTO place;
+  END IF;
+  RETURN place;
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.misdirected_jobs IS 'Where pg_cron looks for this server in vain, NULL when it looks in the right place';
+REVOKE ALL ON FUNCTION opsadmin_private.misdirected_jobs FROM PUBLIC;
+
 -- Raises OA440 when pg_cron is missing and OA441 when it runs in another database, with what to do.
 CREATE OR REPLACE FUNCTION opsadmin_private.require_cron() RETURNS void
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$

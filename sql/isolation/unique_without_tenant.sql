@@ -5,7 +5,9 @@
 CREATE OR REPLACE FUNCTION opsadmin_private.rule_unique_without_tenant() RETURNS SETOF opsadmin.finding
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
   SELECT 'warning', 'unique_without_tenant', format('%I.%I', xn.nspname, xc.relname), format('a value of one tenant is refused to the others of %s, which tells that it exists', i.relation_name),
-         CASE WHEN k.oid IS NULL THEN
+         CASE WHEN k.contype = 'p' AND EXISTS (SELECT FROM opsadmin.resource r JOIN opsadmin.target t ON t.id = r.target_id WHERE t.relation = i.relation) THEN
+                '-- the table is a resource, whose key is one column: give it a key that nobody can guess, such as a uuid'
+              WHEN k.oid IS NULL THEN
                 format('DROP INDEX %I.%I; ', xn.nspname, xc.relname)
                 || format('CREATE UNIQUE INDEX %I ON %s USING %I (%I, ', xc.relname, i.relation_name, m.amname, i.tenant_column) || substr(definition.index, length(definition.head) + 1)
               ELSE format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %I ', i.relation_name, k.conname, k.conname)

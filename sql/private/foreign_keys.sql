@@ -180,6 +180,7 @@ COMMENT ON FUNCTION opsadmin_private.unique_index_steps IS 'The steps that make 
 REVOKE ALL ON FUNCTION opsadmin_private.unique_index_steps FROM PUBLIC;
 
 -- Gives the foreign keys of a tree their original form back, and drops the unique indexes that nothing needs any more.
+-- OA451 when the key that one refers to is gone.
 CREATE OR REPLACE FUNCTION opsadmin_private.restore_foreign_keys(target regclass) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -194,8 +195,15 @@ BEGIN
                WHERE c.contype = 'f' AND cardinality(c.conkey) > 1 AND (c.conrelid = ANY (members) OR c.confrelid = ANY (members)) LOOP
     SELECT * INTO key FROM pg_constraint c WHERE c.oid = found.key;
     note := obj_description(key.oid, 'pg_constraint');
-    EXECUTE opsadmin_private.replacing_step(key, opsadmin_private.foreign_key_definition(key, key.conkey[2:], key.confkey[2:],
-      CASE WHEN found.column_list THEN key.confdelsetcols END, found.match_full));
+    BEGIN
+      EXECUTE opsadmin_private.replacing_step(key, opsadmin_private.foreign_key_definition(key, key.conkey[2:], key.confkey[2:],
+        CASE WHEN found.column_list THEN key.confdelsetcols END, found.match_full));
+    EXCEPTION WHEN invalid_foreign_key THEN
+      RAISE EXCEPTION USING ERRCODE = 'OA451', MESSAGE = format('foreign key "%s" of "%s" cannot get its original form back', key.conname, key.conrelid::regclass),
+        DETAIL = 'The primary or unique key that it referred to is not there any more.',
+        HINT = format('ALTER TABLE %s ADD UNIQUE (%s); or drop the foreign key.', opsadmin_private.qualified_name(key.confrelid),
+                      opsadmin_private.column_list(key.confrelid, key.confkey[2:]));
+    END;
     IF note IS NOT NULL THEN
       EXECUTE format('COMMENT ON CONSTRAINT %I ON %s IS %L', key.conname, opsadmin_private.qualified_name(key.conrelid), note);
     END IF;

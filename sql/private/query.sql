@@ -395,7 +395,8 @@ COMMENT ON FUNCTION opsadmin_private.compile_count IS 'The SQL that counts the r
 REVOKE ALL ON FUNCTION opsadmin_private.compile_count FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin_private.compile_count TO opsadmin_internal, opsadmin_partner;
 
--- A selection as SQL over the alias target, with a summary for people; OA423 when it does not fit.
+-- A selection as SQL over the alias target, with a summary for people; OA423 when it does not fit, OA436 when the table has
+-- another primary key than the resource.
 CREATE OR REPLACE FUNCTION opsadmin_private.compile_selection(resource opsadmin.resource, selection jsonb, OUT condition text, OUT selected_keys text[], OUT summary text)
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -414,6 +415,10 @@ BEGIN
     RAISE EXCEPTION USING ERRCODE = 'OA423', MESSAGE = 'a search is a text', COLUMN = '/selection/search', HINT = 'For example {"search":"tea"}.';
   END IF;
   IF selection ? list_name THEN
+    IF (SELECT k.names FROM opsadmin.target t CROSS JOIN opsadmin_private.key_columns(t.relation) AS k WHERE t.id = resource.target_id) <> ARRAY[resource.key_column] THEN
+      RAISE EXCEPTION USING ERRCODE = 'OA436', MESSAGE = format('"%s" is not the primary key of resource "%s" any more', resource.key_column, resource.name),
+        HINT = 'opsadmin.expose() the table again when its key is one column.';
+    END IF;
     IF jsonb_typeof(selection -> list_name) <> 'array' OR jsonb_array_length(selection -> list_name) > 10000
        OR list_name = 'ids' AND jsonb_array_length(selection -> list_name) = 0 THEN
       RAISE EXCEPTION USING ERRCODE = 'OA423', MESSAGE = format('"%s" is a list of at most 10,000 keys', list_name), COLUMN = '/selection/' || list_name,

@@ -1,11 +1,12 @@
 // The command line, --check, and listening on a unix socket.
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { Gateway, env, runGateway } from './lib.mjs';
+import { Gateway, env, runGateway, shell, until } from './lib.mjs';
 
 const version = /^default_version *= *'(.*)'/m.exec(readFileSync(new URL('../../opsadmin.control', import.meta.url), 'utf8'))[1];
 const common = ['--dsn', env.dsn, '--web', env.web];
@@ -73,6 +74,38 @@ test('--check says what is wrong and what to do', () => {
   for (const [i, login] of ['opsadmin_internal_login', 'opsadmin_partner_login'].entries())
     assert.match(lines[i], new RegExp(`^wrong: ${login} cannot connect \\(.*"nonsense".*\\): check --dsn, the password in PGPASSFILE, and that pg_hba.conf lets this role in\\.$`));
   assert.equal(lines[2], 'wrong: /nonexistent holds no index.html: build the page and name its directory with --web.');
+});
+
+test('--check warns of a connection pooler in between', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'opsadmin-pooler-'));
+  writeFileSync(join(directory, 'users'), '"opsadmin_internal_login" ""\n"opsadmin_partner_login" ""\n');
+  writeFileSync(
+    join(directory, 'pgbouncer.ini'),
+    `[databases]\n* = host=${process.env.PGHOST} port=${process.env.PGPORT}\n` +
+      `[pgbouncer]\nunix_socket_dir = ${directory}\nlisten_port = 6432\nauth_type = trust\nauth_file = ${directory}/users\npool_mode = transaction\n`,
+  );
+  // PgBouncer does not run as root.
+  const command = ['pgbouncer', '-q', join(directory, 'pgbouncer.ini')];
+  if (process.getuid() === 0) {
+    shell(`chown -R postgres '${directory}'`);
+    command.unshift('runuser', '-u', 'postgres', '--');
+  }
+  const pooler = spawn(command[0], command.slice(1), { stdio: 'ignore' });
+  try {
+    await until('PgBouncer', () => existsSync(join(directory, '.s.PGSQL.6432')));
+    const { status, stdout } = runGateway('--dsn', `host=${directory} port=6432 dbname=${process.env.PGDATABASE}`, '--web', env.web, '--check');
+    const lines = stdout.trimEnd().split('\n').filter((line) => line.startsWith('wrong'));
+    assert.deepEqual(
+      lines,
+      ['opsadmin_internal_login', 'opsadmin_partner_login'].map(
+        (login) => `wrong: ${login} reaches PostgreSQL through a connection pooler: name the server itself in --dsn; the gateway has pools of its own.`,
+      ),
+    );
+    assert.equal(status, 1);
+  } finally {
+    pooler.kill();
+    rmSync(directory, { recursive: true });
+  }
 });
 
 test('a unix socket works, is taken over when it is stale, and is removed at the end', async () => {

@@ -1,5 +1,5 @@
 -- Actions: what define_action() refuses, the parameters and selections of run_action(), and bulk_update().
-SELECT plan(105);
+SELECT plan(107);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -189,6 +189,15 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 SELECT is(pg_temp.hint_of('[{"name":"due","type":"date"}]', '{"due":"infinity"}'), 'Give a finite date.', 'a date without end, where there are no bounds');
+
+-- A key of the resource that is not the table's any more may be in several rows, also of several tenants.
+SELECT opsadmin.define_action('forget', 'regress_shop.item', 'note = NULL') \g /dev/null
+ALTER TABLE regress_shop.item DROP CONSTRAINT item_pkey, ADD PRIMARY KEY (tenant_id, id);
+BEGIN;
+SELECT opsadmin.begin_as('kim@example.com') \g /dev/null
+SELECT is(failure(format('SELECT opsadmin.run_action(''forget'', selection => %L)', selection)), 'OA436', 'a key of another kind than the resource''s: ' || selection)
+FROM unnest('{"{\"ids\":[\"1\"]}","{\"filter\":null,\"except\":[\"1\"]}"}'::text[]) AS selection;
+ROLLBACK;
 
 DROP SCHEMA regress_shop CASCADE;
 SELECT * FROM finish();

@@ -1,5 +1,5 @@
 -- health(): a finding for everything that is missing, each with a remedy that mends it.
-SELECT plan(43);
+SELECT plan(46);
 \ir include/failure.psql
 
 CREATE FUNCTION findings(rules text[]) RETURNS SETOF text LANGUAGE sql AS $$SELECT concat_ws('|', level, rule, object, problem, remedy) FROM opsadmin.health() WHERE rule = ANY (rules)$$;
@@ -44,6 +44,7 @@ FROM (VALUES ('ALTER ROLE opsadmin_partner_login BYPASSRLS', 'opsadmin_partner_l
              ('GRANT regress_opsadmin_stranger TO opsadmin_partner_login', 'opsadmin_partner_login|the role is a member of "regress_opsadmin_stranger"'),
              ('GRANT pg_read_all_data TO opsadmin_internal', 'opsadmin_internal|the role is a member of "pg_read_all_data"')) AS harms (statement, problem);
 SELECT is(harm('GRANT opsadmin_internal TO opsadmin_partner_login'), 'opsadmin_internal|role "opsadmin_partner_login" is a member of it, opsadmin_partner_login|the role is a member of "opsadmin_internal"', 'a login of one site in the other');
+SELECT is(harm(format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC', current_database())), 'opsadmin_internal_login|the role may not connect to this database, opsadmin_partner_login|the role may not connect to this database, opsadmin_worker|the role may not connect to this database', 'a database that not everybody may connect to');
 GRANT opsadmin_trusted TO regress_opsadmin_stranger;
 SELECT is_empty($$SELECT findings('{roles}')$$, 'members of opsadmin_trusted are for the DBA to choose');
 ROLLBACK;
@@ -73,6 +74,14 @@ SELECT set_eq($$SELECT findings('{resource}')$$, ARRAY['warning|resource|item|ta
               'a table that is not protected any more, and a column that has another name');
 SELECT opsadmin.protect('regress_shop.kept'), opsadmin.expose('regress_shop.kept', 'item') \g /dev/null
 SELECT is_empty($$SELECT findings('{resource}')$$, 'the remedies mend it');
+BEGIN;
+ALTER TABLE regress_shop.kept DROP CONSTRAINT kept_pkey, ADD PRIMARY KEY (tenant_id, id);
+SELECT set_eq($$SELECT findings('{resource}')$$, ARRAY['warning|resource|item|"id" is not the primary key of table "regress_shop.kept" any more: rows cannot be selected one by one|SELECT opsadmin.unexpose(''regress_shop.kept''); -- or make it the key again'],
+              'a key of several columns');
+ALTER TABLE regress_shop.kept DROP CONSTRAINT kept_pkey, ADD number int UNIQUE, ADD PRIMARY KEY (number);
+SELECT set_eq($$SELECT findings('{resource}')$$, ARRAY['warning|resource|item|"id" is not the primary key of table "regress_shop.kept" any more: rows cannot be selected one by one|SELECT opsadmin.expose(''regress_shop.kept'', ''item'');'],
+              'another key');
+ROLLBACK;
 
 -- Columns that were renamed under what names them.
 ALTER TABLE regress_shop.kept ADD gone text;

@@ -1,7 +1,7 @@
 -- Foreign keys between protected tables: what they let a partner do before, that they do not afterwards, and that they
 -- otherwise work as they did. Also in what form unprotect() gives them back.
 -- topic: isolation
-SELECT plan(104);
+SELECT plan(106);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -306,6 +306,15 @@ DELETE FROM plans;
 INSERT INTO plans SELECT 'regress_shop.label', n, replace(step, ' CONCURRENTLY', '') FROM opsadmin.protect_plan('regress_shop.label') WITH ORDINALITY AS p (step, n);
 CALL run_steps('regress_shop.label');
 SELECT is(pg_get_constraintdef(oid), 'FOREIGN KEY (tenant_id, tag_id) REFERENCES regress_shop.tag(tenant_id, id)', 'made anew, it makes the key compare the tenants') FROM pg_constraint WHERE conname = 'of_tag';
+
+-- What the original form needs may be gone.
+CALL make_tables('bigint', '1', '2', '');
+CALL protect_both(true);
+ALTER TABLE regress_shop.shop DROP CONSTRAINT shop_pkey, ADD PRIMARY KEY (tenant_id, id);
+SELECT throws_ok('SELECT opsadmin.unprotect(''regress_shop.product'')', 'OA451', 'foreign key "of_shop" of "regress_shop.product" cannot get its original form back', 'a foreign key to a key that is not there any more');
+ALTER TABLE regress_shop.shop ADD UNIQUE (id);
+SELECT opsadmin.unprotect('regress_shop.product') \g /dev/null
+SELECT is(definition('of_shop'), 'FOREIGN KEY (shop_id) REFERENCES regress_shop.shop(id)', 'with the key it does');
 
 DROP SCHEMA regress_shop CASCADE;
 SELECT is((SELECT count(*) FROM opsadmin.replaced_key), 0::bigint, 'tables that are dropped are forgotten');

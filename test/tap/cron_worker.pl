@@ -72,6 +72,13 @@ $schedule->quit;
 $cluster->wait_for('shop', "SELECT count(*) = 2 FROM opsadmin.worker_run WHERE connected_at > now() - interval '1 minute'", 't', 10);
 is($cluster->query('shop', 'SELECT count(*), string_agg(DISTINCT username, \',\') FROM cron.job'), '5|opsadmin_worker', 'two workers, KPIs, their verification and upkeep are scheduled');
 is($cluster->query('shop', 'SELECT count(*) FROM opsadmin.health()'), 0, 'health() has nothing to say');
+# As in a copy of the database in a server with another port.
+is($cluster->query('shop', <<'SQL'), sprintf('schedule|pg_cron looks for this server at host "%s", port 1; it is at host "%1$s", port 5432|CALL opsadmin.schedule();', $cluster->host), 'but when pg_cron looks for the server where it is not');
+BEGIN;
+UPDATE cron.job SET nodeport = 1;
+SELECT rule, problem, remedy FROM opsadmin.health();
+ROLLBACK;
+SQL
 
 $refused->wait;
 like($refused->error, qr/OA442: no worker has connected/, 'with a pg_hba.conf that refuses the worker schedule() fails in time');

@@ -1,5 +1,5 @@
 # What the docs say of themselves: the session in README.md, pasted into psql, answers what README.md shows, but for
-# results without a value; and the security model names a test that exists for each attack.
+# results without a value; the security model names a test that exists for each attack; and links lead somewhere.
 use strict;
 use warnings;
 use Cwd qw(abs_path);
@@ -47,5 +47,36 @@ my @untested = grep { (split /\|/)[4] !~ /\w+\.(?:sql|pl|mjs|spec|cpp)/ } @attac
 is("@untested", '', 'each names a test');
 my %missing = map { $_ => 1 } grep { !-e "$root/$_" } map { (split /\|/)[4] =~ m{([\w/]+\.(?:sql|pl|mjs|spec|cpp))}g } @attacks;
 is(join(' ', keys %missing), '', 'that exists');
+
+# --- Links ---------------------------------------------------------------------------------------------
+
+# By files, the prose without the examples.
+my $top = abs_path("$root/..");
+my %prose;
+for my $page ("$top/README.md", glob("$top/docs/*.md $top/docs/*/*.md")) {
+    open($file, '<:encoding(UTF-8)', $page) or die "$page: $!";
+    ($prose{$page} = do { local $/; <$file> }) =~ s/^```.*?^```$//msg;
+}
+
+# Whether a page has a heading that an address names, as web pages of repositories do.
+sub has_heading {
+    my ($page, $anchor) = @_;
+    for my $heading ($prose{$page} =~ /^#+ (.*)$/mg) {
+        my $name = lc($heading =~ s/\[([^]]*)\]\([^)]*\)/$1/gr);
+        $name =~ s/[^\w\- ]//g;
+        return 1 if $name =~ tr/ /-/r eq $anchor;
+    }
+    return 0;
+}
+
+my @broken;
+for my $page (sort keys %prose) {
+    for my $link ($prose{$page} =~ /\]\(((?!https?:)[^)\s]+)\)/g) {
+        my ($path, $anchor) = split /#/, $link;
+        my $target = $path eq '' ? $page : abs_path(dirname($page) . "/$path");
+        push @broken, "$page: $link" unless defined $target && -e $target && (!defined $anchor || has_heading($target, $anchor));
+    }
+}
+is(join("\n", @broken), '', 'every link leads to a file, and to a heading in it');
 
 done_testing;

@@ -1,5 +1,5 @@
 -- check_isolation(): unique and exclusion constraints without the tenant.
-SELECT plan(20);
+SELECT plan(21);
 \ir ../include/check_isolation.psql
 
 ALTER TABLE :odd ADD COLUMN sku text DEFAULT gen_random_uuid(), ADD CONSTRAINT "sku ""key""" UNIQUE NULLS NOT DISTINCT (sku) DEFERRABLE;
@@ -36,6 +36,10 @@ CREATE INDEX ON regress_shop.numbered (tenant_id);
 CREATE INDEX ON regress_shop.coded (tenant_id);
 SELECT opsadmin.protect('regress_shop.numbered'), opsadmin.protect('regress_shop.coded') \g /dev/null
 SELECT is(findings(), 'warning|unique_without_tenant|regress_shop.coded_pkey', 'a primary key of text');
+-- A resource would lose its key.
+SELECT opsadmin.expose('regress_shop.coded') \g /dev/null
+SELECT matches(remedy, '^-- ', 'that of a resource is not to be changed by a remedy') FROM opsadmin.check_isolation();
+SELECT opsadmin.unexpose('regress_shop.coded') \g /dev/null
 \ir ../include/mend.psql
 -- Partitioned tables, once for all partitions.
 CREATE TABLE regress_shop.parted (tenant_id bigint NOT NULL, day date NOT NULL, code text, number text, CONSTRAINT of_day UNIQUE (number, day)) PARTITION BY RANGE (day);

@@ -1,0 +1,1 @@
+SELECT opsadmin.expose('shop.product');

@@ -1,0 +1,3 @@
+-- ## begin_with_ticket
+\ir ../sql/include/tickets.psql
+SELECT ticket('{"name":"Zoë Kim"}') AS ticket \gset
