@@ -59,6 +59,18 @@ const char* SiteName(Site site) {
   return "none";
 }
 
+Site SiteOfName(const char* name) {
+  return strcmp(name, "internal") == 0 ? Site::internal : Site::partner;
+}
+
+Site LoginSite() {
+  const char* login = GetUserNameFromId(GetSessionUserId(), false);
+  if (strcmp(login, "opsadmin_internal_login") == 0) return Site::internal;
+  if (strcmp(login, "opsadmin_partner_login") == 0) return Site::partner;
+  ereport(ERROR, (OpsadminErrcode(oa::permission_denied), errmsg("only the gateway's logins may begin a request"),
+                  errhint("In psql use opsadmin.begin_as()."), errhidestmt(true)));
+}
+
 bool HasPermission(const Context* context, const char* permission) {
   const char* verb = strrchr(permission, ':');
   for (const char* p = context->permissions; *p != '\0'; p += strlen(p) + 1) {
@@ -136,43 +148,44 @@ void InitializeContext() {
   RegisterSubXactCallback(ContextSubXactCallback, nullptr);
 }
 
-// Copies a text argument, cut at a character; NULL becomes the empty string.
-template <size_t size>
-static void CopyText(char (&to)[size], FunctionCallInfo fcinfo, int argument) {
-  to[0] = '\0';
-  if (PG_ARGISNULL(argument)) return;
-  const text* value = PG_GETARG_TEXT_PP(argument);
-  const int length = pg_mbcliplen(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), size - 1);
-  memcpy(to, VARDATA_ANY(value), length);
-  to[length] = '\0';
+void CopyCut(char* field, size_t size, std::string_view value) {
+  const int length = pg_mbcliplen(value.data(), static_cast<int>(value.size()), static_cast<int>(size) - 1);
+  memcpy(field, value.data(), length);
+  field[length] = '\0';
 }
 
-static int CompareNames(const void* a, const void* b) {
-  return strcmp(*static_cast<char* const*>(a), *static_cast<char* const*>(b));
-}
-
-// Copies the names in order, each once: several roles may have the same.
-void SetPermissions(Context* context, Datum permissions) {
-  ArrayType* array = DatumGetArrayTypeP(permissions);
+List* TextsOf(Datum array) {
   Datum* elements;
   bool* nulls;
-  int elements_count;
-  int count = 0;
+  int count;
+  List* texts = NIL;
+  deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
+  for (int i = 0; i < count; i++)
+    if (!nulls[i]) texts = lappend(texts, TextDatumGetCString(elements[i]));
+  return texts;
+}
+
+static int CompareNames(const ListCell* a, const ListCell* b) {
+  return strcmp(static_cast<const char*>(lfirst(a)), static_cast<const char*>(lfirst(b)));
+}
+
+// Each once: several roles may have the same.
+void SetPermissions(Context* context, List* names) {
   size_t used = 0;
-  deconstruct_array(array, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &elements_count);
-  char** names = static_cast<char**>(palloc(sizeof(char*) * (elements_count + 1)));
-  for (int i = 0; i < elements_count; i++)
-    if (!nulls[i]) names[count++] = TextDatumGetCString(elements[i]);
-  qsort(names, count, sizeof(char*), CompareNames);
-  for (int i = 0; i < count; i++) {
-    const size_t length = strlen(names[i]);
-    if (length == 0 || (i > 0 && strcmp(names[i], names[i - 1]) == 0)) continue;
+  const char* previous = "";
+  ListCell* cell;
+  list_sort(names, CompareNames);
+  foreach (cell, names) {
+    const char* name = static_cast<const char*>(lfirst(cell));
+    const size_t length = strlen(name);
+    if (strcmp(name, previous) == 0) continue;
     if (used + length + 2 > sizeof context->permissions)
       ereport(ERROR, (OpsadminErrcode(oa::invalid_definition), errmsg("the actor has too many permissions"),
                       errdetail("Their names have more than %zu bytes.", sizeof context->permissions),
                       errhint("Use fewer roles, or \"*\" in one of them.")));
-    memcpy(context->permissions + used, names[i], length + 1);
+    memcpy(context->permissions + used, name, length + 1);
     used += length + 1;
+    previous = name;
   }
   context->permissions[used] = '\0';
 }
@@ -239,33 +252,40 @@ OPSADMIN_FUNCTION(opsadmin_require_fresh_snapshot) {
   PG_RETURN_VOID();
 }
 
+void BindContext(Context* context) {
+  RequireUnbound();
+  context->owner = MyProcPid;
+  *OwnEntry() = *context;
+  EndAuditHeader();
+}
+
+static std::string_view TextArgument(FunctionCallInfo fcinfo, int argument) {
+  return PG_ARGISNULL(argument) ? std::string_view{} : ViewOf(PG_GETARG_TEXT_PP(argument));
+}
+
 // Binds the context, once a transaction, at its top level. The SQL wrappers decide who may.
 // bind_context(site, actor_id, actor_name, tenant_id, tenant_key, permissions, ip, method, path,
 //              request_id, reason, job_id, action, session_id)
 OPSADMIN_FUNCTION(opsadmin_bind_context) {
-  RequireUnbound();
   // Built aside, so that an error half way leaves nothing bound.
   Context* context = static_cast<Context*>(palloc0(sizeof(Context)));
   if (PG_ARGISNULL(0)) elog(ERROR, "a context needs a site");
-  const char* site = text_to_cstring(PG_GETARG_TEXT_PP(0));
-  context->site = strcmp(site, "internal") == 0 ? Site::internal : Site::partner;
+  context->site = SiteOfName(text_to_cstring(PG_GETARG_TEXT_PP(0)));
   context->actor_id = PG_ARGISNULL(1) ? 0 : PG_GETARG_INT64(1);
-  CopyText(context->actor_name, fcinfo, 2);
+  SetField(context->actor_name, TextArgument(fcinfo, 2));
   if (!PG_ARGISNULL(3))
     SetTenant(context, PG_GETARG_INT64(3), PG_ARGISNULL(4) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(4)));
-  if (!PG_ARGISNULL(5)) SetPermissions(context, PG_GETARG_DATUM(5));
-  CopyText(context->ip, fcinfo, 6);
-  CopyText(context->method, fcinfo, 7);
-  CopyText(context->path, fcinfo, 8);
-  CopyText(context->request_id, fcinfo, 9);
-  CopyText(context->reason, fcinfo, 10);
+  if (!PG_ARGISNULL(5)) SetPermissions(context, TextsOf(PG_GETARG_DATUM(5)));
+  SetField(context->ip, TextArgument(fcinfo, 6));
+  SetField(context->method, TextArgument(fcinfo, 7));
+  SetField(context->path, TextArgument(fcinfo, 8));
+  SetField(context->request_id, TextArgument(fcinfo, 9));
+  SetField(context->reason, TextArgument(fcinfo, 10));
   context->job_id = PG_ARGISNULL(11) ? 0 : PG_GETARG_INT64(11);
-  CopyText(context->action, fcinfo, 12);
+  SetField(context->action, TextArgument(fcinfo, 12));
   context->session_id = PG_ARGISNULL(13) ? 0 : PG_GETARG_INT64(13);
-  context->owner = MyProcPid;
-  *OwnEntry() = *context;
+  BindContext(context);
   pfree(context);
-  EndAuditHeader();
   PG_RETURN_VOID();
 }
 
@@ -400,13 +420,9 @@ OPSADMIN_FUNCTION(opsadmin_context) {
   PG_RETURN_JSONB_P(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr)));
 }
 
-// login_site(): the site of the gateway's login of this session; OA403 for everybody else.
+// login_site(): as LoginSite().
 OPSADMIN_FUNCTION(opsadmin_login_site) {
-  const char* login = GetUserNameFromId(GetSessionUserId(), false);
-  if (strcmp(login, "opsadmin_internal_login") == 0) PG_RETURN_TEXT_P(cstring_to_text(SiteName(Site::internal)));
-  if (strcmp(login, "opsadmin_partner_login") == 0) PG_RETURN_TEXT_P(cstring_to_text(SiteName(Site::partner)));
-  ereport(ERROR, (OpsadminErrcode(oa::permission_denied), errmsg("only the gateway's logins may begin a request"),
-                  errhint("In psql use opsadmin.begin_as()."), errhidestmt(true)));
+  PG_RETURN_TEXT_P(cstring_to_text(SiteName(LoginSite())));
 }
 
 OPSADMIN_FUNCTION(opsadmin_context_is_bound) {

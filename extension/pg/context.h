@@ -4,6 +4,12 @@
 
 #include "compat.h"
 
+#include <string_view>
+
+extern "C" {
+#include "nodes/pg_list.h"
+}
+
 namespace opsadmin {
 
 enum class Site : uint8_t { none, internal, partner };
@@ -38,13 +44,29 @@ const Context* RequireContext();
 // Tells whether the context has a permission: the very name, "*", or "*:verb".
 bool HasPermission(const Context* context, const char* permission);
 const char* SiteName(Site site);
+Site SiteOfName(const char* name);
+// The site of the gateway's login of this session; OA403 for everybody else.
+Site LoginSite();
 // Raises OA002 where no context can be bound: there is one already, or this is below a savepoint.
 void RequireUnbound();
 
 // Derives from a tenant's id and key the forms in which the company's columns may hold the tenant.
 void SetTenant(Context* context, int64_t id, const char* key);
-// Copies a text array of permissions; NULLs are left out. An error when they do not fit.
-void SetPermissions(Context* context, Datum names);
+// The elements of a text array as C strings, without NULLs.
+List* TextsOf(Datum array);
+// Copies names of permissions, which it sorts. An error when they do not fit.
+void SetPermissions(Context* context, List* names);
+// Copies a text into a field, cut at a character.
+void CopyCut(char* field, size_t size, std::string_view value);
+template <size_t size>
+void SetField(char (&field)[size], std::string_view value) {
+  CopyCut(field, size, value);
+}
+inline std::string_view ViewOf(const text* value) {
+  return {VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)};
+}
+// Binds a context to this transaction; OA002 as RequireUnbound().
+void BindContext(Context* context);
 // Puts a context, or none (NULL), in the place of this transaction's, and takes the session for one of the site's
 // login, until the present subtransaction is rolled back; for prove_isolation() alone.
 void RehearseContext(const Context* context, Site site);

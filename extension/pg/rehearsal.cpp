@@ -39,7 +39,7 @@ static int RunSharedPlan(const char* statement) {
 // that the statement changed or found, and the first column of the first. Without permissions (NULL) nothing is bound.
 OPSADMIN_FUNCTION(opsadmin_rehearse) {
   if (PG_ARGISNULL(0) || PG_ARGISNULL(4) || PG_ARGISNULL(5)) elog(ERROR, "a rehearsal needs a site and a statement");
-  const Site site = strcmp(text_to_cstring(PG_GETARG_TEXT_PP(0)), "internal") == 0 ? Site::internal : Site::partner;
+  const Site site = SiteOfName(text_to_cstring(PG_GETARG_TEXT_PP(0)));
   const char* statement = text_to_cstring(PG_GETARG_TEXT_PP(4));
   Context* context = nullptr;
   if (!PG_ARGISNULL(3)) {
@@ -49,7 +49,7 @@ OPSADMIN_FUNCTION(opsadmin_rehearse) {
     strlcpy(context->action, "prove_isolation", sizeof context->action);
     if (!PG_ARGISNULL(1))
       SetTenant(context, PG_GETARG_INT64(1), PG_ARGISNULL(2) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(2)));
-    SetPermissions(context, PG_GETARG_DATUM(3));
+    SetPermissions(context, TextsOf(PG_GETARG_DATUM(3)));
   }
   TupleDesc descriptor;
   if (get_call_result_type(fcinfo, nullptr, &descriptor) != TYPEFUNC_COMPOSITE) elog(ERROR, "no result type");

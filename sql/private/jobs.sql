@@ -229,6 +229,37 @@ $$;
 COMMENT ON FUNCTION opsadmin_private.plan_job IS 'The next step of a job''s plan';
 REVOKE ALL ON FUNCTION opsadmin_private.plan_job FROM PUBLIC;
 
+-- Does a job of a few selected rows whole: one statement changes them, another one ends the job. Returns NULL, or why it
+-- has changed nothing, as error_kind() does: then a plan and chunks are needed, which count rows and errors one by one.
+CREATE OR REPLACE FUNCTION opsadmin_private.work_whole(job opsadmin.job) RETURNS text
+LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  began timestamptz := clock_timestamp();
+  row_count integer := cardinality(job.selected_keys);
+  target record;
+BEGIN
+  PERFORM set_config('lock_timeout', '200ms', true);
+  SELECT * INTO target FROM opsadmin_private.job_target(job);
+  IF opsadmin_private.apply_rows(job, target.relation, format('target.%I = ANY (%L::%s[])', target.names[1], job.selected_keys, target.types[1])) <> row_count THEN
+    RAISE data_exception;
+  ELSIF NOT opsadmin_private.lock_job(job.id) THEN
+    RAISE lock_not_available;
+  END IF;
+  UPDATE opsadmin.job j
+  SET state = 'DONE', planned = true, key_order = target.key_order, total = row_count, processed = row_count, changed = row_count, failed = 0,
+      started_at = began, finished_at = clock_timestamp(), retry_at = NULL, wait_reason = NULL
+  WHERE j.id = job.id AND j.state IN ('PENDING', 'PLANNING');
+  IF NOT FOUND THEN
+    RAISE lock_not_available;
+  END IF;
+  RETURN NULL;
+EXCEPTION WHEN OTHERS THEN
+  RETURN opsadmin_private.error_kind(SQLSTATE);
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.work_whole IS 'Does a job of a few selected rows whole; NULL, or why it has changed nothing';
+REVOKE ALL ON FUNCTION opsadmin_private.work_whole FROM PUBLIC;
+
 -- Does the next thing there is to do, in this transaction: a step of a job's plan or of a chunk, or the end of a job.
 -- Returns false when there is nothing. The queue is always read by its indexes: it is small, and full of dead rows. Plans
 -- are kept: a small job has less to do than its plans would cost.
@@ -320,15 +351,25 @@ REVOKE ALL ON FUNCTION opsadmin_private.run_next_step FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin_private.run_next_step TO opsadmin_worker;
 
 -- A step of a job's plan. A job that is a single chunk is planned and, if it may be, worked on and ended in one
--- transaction.
+-- transaction; one of a few selected rows without a plan.
 CREATE OR REPLACE FUNCTION opsadmin_private.plan_step(job opsadmin.job, may_work boolean) RETURNS void
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   began timestamptz := clock_timestamp();
   failure text := opsadmin_private.bind_job(job);
+  obstacle text;
   chunks integer;
   chunk opsadmin.job_chunk;
 BEGIN
+  IF failure IS NULL AND may_work AND cardinality(job.selected_keys) <= opsadmin_private.chunk_rows(job.id) THEN
+    obstacle := opsadmin_private.work_whole(job);
+    IF obstacle IS NULL THEN
+      PERFORM opsadmin_private.take_turn(coalesce(job.tenant_id, 0), job.target_id, extract(epoch FROM clock_timestamp() - began) * 1000);
+      RETURN;
+    END IF;
+    -- What was waited for once is not waited for again.
+    may_work := obstacle <> 'transient';
+  END IF;
   IF failure IS NULL THEN
     BEGIN
       PERFORM opsadmin_private.plan_job(job);

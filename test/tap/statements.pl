@@ -7,6 +7,7 @@ use File::Temp;
 use IO::Socket::UNIX;
 use Test::More;
 use OpsadminCluster;
+use Ticket;
 
 my $cluster = OpsadminCluster->new(settings => ['max_prepared_transactions = 5', 'wal_level = logical'])->start;
 $cluster->create_database('company');
@@ -251,15 +252,18 @@ for my $case ([{ PGTZ => 'Asia/Seoul', PGAPPNAME => 'shop', PGCLIENTENCODING => 
 
 # --- An old snapshot does not see who was shut out since ----------------------------------------------
 
+my $ticket_key = Ticket::key($cluster, 'company');
 for my $level ('REPEATABLE READ', 'SERIALIZABLE') {
-    my $session = $cluster->session('company', user => 'opsadmin_partner_login');
-    $session->query("BEGIN ISOLATION LEVEL $level; SELECT 1");
+    my ($by_session, $by_ticket) = map { $cluster->session('company', user => 'opsadmin_partner_login') } 1 .. 2;
+    $_->query("BEGIN ISOLATION LEVEL $level; SELECT 1") for $by_session, $by_ticket;
     $cluster->query('company', "UPDATE opsadmin.actor SET disabled_at = now() WHERE email = 'member\@example.com'");
-    # Ten seconds are what a request may take to begin.
-    $cluster->wait_for('company', "SELECT bool_or(clock_timestamp() - xact_start > interval '10.1 s') FROM pg_stat_activity WHERE usename = 'opsadmin_partner_login'");
-    $session->query("SELECT opsadmin.begin_request('$tokens{member}')");
-    like($session->error, qr/the transaction is too old to bind a context to it/, "$level: an actor who was disabled after the snapshot");
-    $session->quit;
+    $by_session->query("SELECT opsadmin.begin_request('$tokens{member}')");
+    like($by_session->error, qr/the session is unknown or has expired/, "$level: an actor who was disabled after the snapshot, by a session");
+    # Ten seconds are what binding may take to begin.
+    $cluster->wait_for('company', "SELECT bool_and(clock_timestamp() - xact_start > interval '10.1 s') FROM pg_stat_activity WHERE usename = 'opsadmin_partner_login' AND state = 'idle in transaction'");
+    $by_ticket->query("SELECT opsadmin.begin_with_ticket('" . Ticket::mint($ticket_key, 'company', sub => 'member@example.com') . "')");
+    like($by_ticket->error, qr/the transaction is too old to bind a context to it/, "$level: by a ticket");
+    $_->quit for $by_session, $by_ticket;
     $cluster->query('company', 'UPDATE opsadmin.actor SET disabled_at = NULL');
 }
 is(outcome('member', 'SELECT id FROM shop.product'), 'ok', 'who is not disabled any more comes in again');
