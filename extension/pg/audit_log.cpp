@@ -93,6 +93,7 @@ struct Inserter {
   bool* is_null;
   MemoryContext context;  // holds all this
   MemoryContext batch;    // holds the rows that wait
+  TupleDesc descriptor;   // a copy: the relation's own would count its slots
   TupleTableSlot** slots;
   int used;
   int made;  // slots that there are so far
@@ -228,6 +229,7 @@ static Inserter OpenInserter(const char* name, int columns, int64 id) {
                     errhint("Run ALTER EXTENSION opsadmin UPDATE, or restart the server with the new library.")));
   OpenIndexes(&inserter);
   inserter.context = CurrentMemoryContext;
+  inserter.descriptor = CreateTupleDescCopy(RelationGetDescr(inserter.relation));
   inserter.values = static_cast<Datum*>(palloc(sizeof(Datum) * columns));
   inserter.is_null = static_cast<bool*>(palloc(sizeof(bool) * columns));
   inserter.batch = AllocSetContextCreate(CurrentMemoryContext, "opsadmin audit batch", ALLOCSET_DEFAULT_SIZES);
@@ -269,14 +271,13 @@ static void FlushRows(Inserter* inserter) {
 }
 
 static void InsertRow(Inserter* inserter) {
-  TupleDesc descriptor = RelationGetDescr(inserter->relation);
   if (inserter->used == inserter->made) {
     MemoryContext row = MemoryContextSwitchTo(inserter->context);
-    inserter->slots[inserter->made++] = MakeSingleTupleTableSlot(descriptor, &TTSOpsHeapTuple);
+    inserter->slots[inserter->made++] = MakeSingleTupleTableSlot(inserter->descriptor, &TTSOpsHeapTuple);
     MemoryContextSwitchTo(row);
   }
   MemoryContext row = MemoryContextSwitchTo(inserter->batch);
-  HeapTuple tuple = heap_form_tuple(descriptor, inserter->values, inserter->is_null);
+  HeapTuple tuple = heap_form_tuple(inserter->descriptor, inserter->values, inserter->is_null);
   MemoryContextSwitchTo(row);
   tuple->t_tableOid = RelationGetRelid(inserter->relation);
   ExecStoreHeapTuple(tuple, inserter->slots[inserter->used++], false);
