@@ -95,6 +95,7 @@ struct Inserter {
   MemoryContext batch;    // holds the rows that wait
   TupleDesc descriptor;   // a copy: the relation's own would count its slots
   TupleTableSlot** slots;
+  int most;  // that wait before they are written
   int used;
   int made;  // slots that there are so far
   Size bytes;
@@ -219,8 +220,8 @@ static void InsertIntoIndex(Inserter* inserter, Index* index, TupleTableSlot* sl
                      index->info);
 }
 
-// Opens the partition of an id, in the current memory context.
-static Inserter OpenInserter(const char* name, int columns, int64 id) {
+// Opens the partition of an id for as many rows as are expected, in the current memory context.
+static Inserter OpenInserter(const char* name, int columns, int64 id, int64 expected) {
   Inserter inserter = {};
   inserter.relation = OpenAuditPartition(name, id);
   if (RelationGetNumberOfAttributes(inserter.relation) != columns)
@@ -233,7 +234,8 @@ static Inserter OpenInserter(const char* name, int columns, int64 id) {
   inserter.values = static_cast<Datum*>(palloc(sizeof(Datum) * columns));
   inserter.is_null = static_cast<bool*>(palloc(sizeof(bool) * columns));
   inserter.batch = AllocSetContextCreate(CurrentMemoryContext, "opsadmin audit batch", ALLOCSET_DEFAULT_SIZES);
-  inserter.slots = static_cast<TupleTableSlot**>(palloc(sizeof(TupleTableSlot*) * batch_rows));
+  inserter.most = static_cast<int>(Min(expected, batch_rows));
+  inserter.slots = static_cast<TupleTableSlot**>(palloc(sizeof(TupleTableSlot*) * inserter.most));
   return inserter;
 }
 
@@ -282,7 +284,7 @@ static void InsertRow(Inserter* inserter) {
   tuple->t_tableOid = RelationGetRelid(inserter->relation);
   ExecStoreHeapTuple(tuple, inserter->slots[inserter->used++], false);
   inserter->bytes += tuple->t_len;
-  if (inserter->used == batch_rows || inserter->bytes > batch_bytes) FlushRows(inserter);
+  if (inserter->used == inserter->most || inserter->bytes > batch_bytes) FlushRows(inserter);
 }
 
 static void CloseInserter(Inserter* inserter) {
@@ -314,7 +316,7 @@ static const char* SessionUserName() {
 // Writes a header: who, from the context or else from the session, and what the stamp says.
 static void WriteHeader(int64 id, Stamp stamp) {
   const Context* context = BoundContext();
-  Inserter headers = OpenInserter("audit_header", header_columns, id);
+  Inserter headers = OpenInserter("audit_header", header_columns, id, 1);
   BeginRow(&headers);
   SetColumn(&headers, header_id, Int64GetDatum(id));
   SetColumn(&headers, header_tenant_id,
@@ -356,7 +358,7 @@ AuditWriter* OpenAuditWriter(int32 target_id, int64 expected) {
   writer->target_id = target_id;
   writer->header = EnsureHeader();
   writer->next_id = ReserveAuditIds(expected);
-  writer->entries = OpenInserter("audit_entry", entry_columns, writer->next_id);
+  writer->entries = OpenInserter("audit_entry", entry_columns, writer->next_id, expected);
   return writer;
 }
 
@@ -424,7 +426,7 @@ void WriteAuditEvent(int64 tenant_id, const char* action, int32 target_id, const
   writer.target_id = target_id;
   writer.header = id;
   writer.next_id = id + 1;
-  writer.entries = OpenInserter("audit_entry", entry_columns, writer.next_id);
+  writer.entries = OpenInserter("audit_entry", entry_columns, writer.next_id, 1);
   WriteAuditEntry(&writer, tenant_id, 'E', key, nullptr, nullptr);
   CloseInserter(&writer.entries);
 }
