@@ -23,6 +23,7 @@ extern "C" {
 namespace opsadmin {
 
 void InitializeAudit() {
+  InitializeAuditedTables();
   InitializeAuditLog();
   InitializeAnnotations();
   InstallAuditHooks();

@@ -112,6 +112,7 @@ struct AuditedTable {
   FmgrInfo tenant_output;
 };
 
+void InitializeAuditedTables();
 // The table of a trigger, from its arguments, in the current memory context.
 AuditedTable* ReadAuditTrigger(Relation relation, const Trigger* trigger);
 // The id of a row's tenant, 0 when it has none.
@@ -149,6 +150,17 @@ void InitializeAnnotations();
 // What a header written now is stamped with: the action and meta of its own (an event's), or the context's, and the
 // annotation of the transaction.
 Stamp MakeStamp(const char* own_action, Jsonb* own_meta);
+
+// ---- audit_index.cpp: their indexes ----
+
+struct IndexSet;
+
+// The indexes of a partition that is open, in the current memory context. Those that a row needs are opened then.
+IndexSet* OpenIndexes(Relation table);
+void InsertIntoIndexes(IndexSet* set, TupleTableSlot** slots, int count);
+void CloseIndexes(IndexSet* set);
+// Forgets what is known of the indexes of a table, InvalidOid: of any.
+void ForgetIndexes(Oid table);
 
 // ---- audit_log.cpp: rows of the audit tables ----
 

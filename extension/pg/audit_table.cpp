@@ -52,7 +52,9 @@ static uint64 calls = 0;
 // Nothing is freed here: it may be in use.
 static void RelationChanged(Datum, Oid relation) {
   invalidations++;
+  ForgetIndexes(relation);
   if (!OidIsValid(relation) || relation == tenant_relation) tenants_changed = true;
+  if (known_tables == nullptr) return;
   if (OidIsValid(relation)) {
     KnownTable* known = static_cast<KnownTable*>(hash_search(known_tables, &relation, HASH_FIND, nullptr));
     if (known != nullptr) known->is_valid = false;
@@ -63,6 +65,11 @@ static void RelationChanged(Datum, Oid relation) {
   while (auto* known = static_cast<KnownTable*>(hash_seq_search(&all))) known->is_valid = false;
 }
 
+// One callback for all that the audit keeps: the server has room for ten.
+void InitializeAuditedTables() {
+  CacheRegisterRelcacheCallback(RelationChanged, Datum{0});
+}
+
 static void EnsureKnown() {
   if (known_tables != nullptr) return;
   HASHCTL control = {};
@@ -70,7 +77,6 @@ static void EnsureKnown() {
   control.entrysize = sizeof(KnownTable);
   control.hcxt = CacheMemoryContext;
   known_tables = hash_create("opsadmin audited tables", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-  CacheRegisterRelcacheCallback(RelationChanged, Datum{0});
 }
 
 // ---- Tables ----

@@ -1,7 +1,7 @@
--- A session keeps what it has learned of audited tables and of tenants: it learns anew when they change, also within a
--- transaction and when that is taken back.
+-- A session keeps what it has learned of audited tables, of tenants and of the log's indexes: it learns anew when they
+-- change, also within a transaction and when that is taken back.
 -- topic: audit
-SELECT plan(19);
+SELECT plan(23);
 \ir include/failure.psql
 SET client_min_messages = error;
 CREATE SCHEMA regress_shop;
@@ -86,6 +86,33 @@ SELECT is((SELECT tenant_id FROM opsadmin.audit_log ORDER BY id DESC LIMIT 1), 0
 DELETE FROM opsadmin.tenant WHERE id = :globex;
 INSERT INTO regress_shop.note VALUES (5, 'a');
 SELECT is((SELECT tenant_id FROM opsadmin.audit_log ORDER BY id DESC LIMIT 1), 0::bigint, 'nor when it is deleted');
+
+-- ---- Indexes of the log ----
+
+SELECT p.name AS part FROM opsadmin_private.audit_partitions('audit_entry') AS p WHERE p.begins <= now() AND p.ends > now() \gset
+CREATE FUNCTION by_index(part name) RETURNS text LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+  plan json;
+  found bigint;
+BEGIN
+  EXECUTE format('EXPLAIN (FORMAT JSON) SELECT count(op) FROM opsadmin.%I WHERE id %% 1 = 0', part) INTO plan;
+  EXECUTE format('SELECT count(op) FROM opsadmin.%I WHERE id %% 1 = 0', part) INTO found;
+  RETURN concat_ws(' ', substring(plan::text FROM 'regress_[a-z]+'), found);
+END
+$$;
+CREATE INDEX regress_made ON opsadmin.:"part" ((id % 1));
+INSERT INTO regress_shop.note VALUES (6, 'a');
+SELECT is(by_index(:'part'), 'regress_made ' || count(e.op), 'an index that somebody makes has the entries from then on') FROM opsadmin.:"part" AS e;
+BEGIN;
+CREATE INDEX regress_later ON opsadmin.:"part" ((id % 1)) WHERE op <> 'X';
+INSERT INTO regress_shop.note VALUES (7, 'a');
+SELECT is((SELECT count(*) FROM opsadmin.audit_log WHERE target = 'regress_shop.note'), 7::bigint, 'another one within a transaction');
+ROLLBACK;
+INSERT INTO regress_shop.note VALUES (7, 'a');
+SELECT is(by_index(:'part'), 'regress_made ' || count(e.op), 'that is taken back') FROM opsadmin.:"part" AS e;
+DROP INDEX opsadmin.regress_made;
+INSERT INTO regress_shop.note VALUES (8, 'a');
+SELECT is((SELECT after ->> 'id' FROM opsadmin.audit_log ORDER BY id DESC LIMIT 1), '8', 'and one that is gone does not matter');
 
 DROP SCHEMA regress_shop CASCADE;
 SELECT * FROM finish();
