@@ -1,8 +1,5 @@
 // The audit trigger: reads the transition tables of a statement, or one row, and writes one entry a changed row.
-// opsadmin_private.audit_tree() creates it; its arguments are the target's id, its tenant column (or ''), "key:column"
-// for the integer by which entries name rows, "root_key:column" for tables that inherit, "child", "replicated", and
-// rules "redact:column", "ignore:column" and "keep:column". All state lives in the call: an error anywhere leaves
-// nothing.
+// opsadmin_private.audit_tree() creates it. All state lives in the call: an error anywhere leaves nothing.
 #include "audit.h"
 #include "context.h"
 #include "settings.h"
@@ -12,140 +9,31 @@
 #include "raise.h"
 
 extern "C" {
-#include "access/genam.h"
-#include "access/stratnum.h"
-#include "access/table.h"
-#include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "commands/trigger.h"
 #include "replication/logicalworker.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
-#include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 }
 
 namespace opsadmin {
 
-// Maps the value of a tenant column to the tenant's id, remembering those of the statement.
-struct TenantColumn {
-  int column;  // attribute index, -1: the table has none
-  FmgrInfo output;
-  HTAB* known;  // KnownTenant by key, those that this statement has met
-};
-
-struct KnownTenant {
-  char key[NAMEDATALEN];
-  int64 id;
-};
-
 void InitializeAudit() {
+  InitializeAuditedTables();
   InitializeAuditLog();
   InitializeAnnotations();
   InstallAuditHooks();
 }
 
-// Applies a rule of the table's own, such as "redact:column".
-static void ApplyRule(RowShape* shape, const char* rule) {
-  static constexpr struct {
-    const char* prefix;
-    ColumnRule rule;
-  } kinds[] = {{"redact:", ColumnRule::redact}, {"ignore:", ColumnRule::ignore}, {"keep:", ColumnRule::keep}};
-  for (const auto& kind : kinds) {
-    if (strncmp(rule, kind.prefix, strlen(kind.prefix)) != 0) continue;
-    const char* column = rule + strlen(kind.prefix);
-    const int index = FindColumn(shape->descriptor, column);
-    if (index >= 0) shape->rules[index] = kind.rule;
-    return;
-  }
-  elog(ERROR, "unknown audit rule \"%s\"", rule);
-}
-
-static TenantColumn FindTenantColumn(TupleDesc descriptor, const char* name) {
-  TenantColumn tenant = {-1, {}, nullptr};
-  if (name[0] == '\0') return tenant;
-  tenant.column = FindColumn(descriptor, name);
-  if (tenant.column < 0)
-    ereport(ERROR,
-            (errcode(ERRCODE_UNDEFINED_COLUMN), errmsg("the audited table has no tenant column \"%s\" any more", name),
-             errhint("Call opsadmin.audit() again for this table.")));
-  Oid output;
-  bool is_varlena;
-  HASHCTL control = {};
-  getTypeOutputInfo(TupleDescAttr(descriptor, tenant.column)->atttypid, &output, &is_varlena);
-  fmgr_info(output, &tenant.output);
-  control.keysize = NAMEDATALEN;
-  control.entrysize = sizeof(KnownTenant);
-  control.hcxt = CurrentMemoryContext;
-  tenant.known = hash_create("opsadmin tenants of a statement", 32, &control, HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
-  return tenant;
-}
-
-// The tenant's id as a snapshot has it. Reads the index by keys itself, past policies: whoever changes the row need not
-// see tenants. A query for it would cost a statement on one row a tenth of all its time.
-static int64 LookUpTenantIn(const char* key, Snapshot snapshot) {
-  const Oid schema = get_namespace_oid("opsadmin", false);
-  Relation tenants = table_open(get_relname_relid("tenant", schema), AccessShareLock);
-  Relation index = index_open(get_relname_relid("tenant_key_value", schema), AccessShareLock);
-  TupleTableSlot* slot = table_slot_create(tenants, nullptr);
-  ScanKeyData condition;
-  ScanKeyEntryInitialize(&condition, 0, 1, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[0], F_TEXTEQ,
-                         CStringGetTextDatum(key));
-  const IndexScanDesc scan = index_beginscan(tenants, index, snapshot, 1, 0);
-  index_rescan(scan, &condition, 1, nullptr, 0);
-  int64 id = 0;
-  if (index_getnext_slot(scan, ForwardScanDirection, slot)) {
-    bool is_null;
-    id = DatumGetInt64(slot_getattr(slot, 1, &is_null));
-  }
-  index_endscan(scan);
-  ExecDropSingleTupleTableSlot(slot);
-  index_close(index, NoLock);
-  table_close(tenants, NoLock);
-  return id;
-}
-
-// The statement itself may have made the tenant, or another transaction since this one's snapshot.
-static int64 LookUpTenant(const char* key) {
-  int64 id = LookUpTenantIn(key, GetActiveSnapshot());
-  if (id != 0) return id;
-  CommandCounterIncrement();
-  Snapshot latest = RegisterSnapshot(GetLatestSnapshot());
-  id = LookUpTenantIn(key, latest);
-  UnregisterSnapshot(latest);
-  return id;
-}
-
-// The id of the row's tenant, 0 when it has none.
-static int64 RowTenant(TenantColumn* tenant, TupleTableSlot* slot) {
-  if (tenant->column < 0) return 0;
-  bool is_null;
-  const Datum value = slot_getattr(slot, tenant->column + 1, &is_null);
-  if (is_null) return 0;
-  char* key = OutputFunctionCall(&tenant->output, value);
-  if (strlen(key) >= NAMEDATALEN) return 0;  // no tenant's key is as long
-  KnownTenant* known = static_cast<KnownTenant*>(hash_search(tenant->known, key, HASH_FIND, nullptr));
-  if (known == nullptr) {
-    const int64 id = LookUpTenant(key);
-    known = static_cast<KnownTenant*>(hash_search(tenant->known, key, HASH_ENTER, nullptr));
-    known->id = id;
-  }
-  return known->id;
-}
-
 // What a call of the trigger works with; it lives as long.
 struct AuditCall {
   const TriggerData* data;
-  int32 target_id;
-  bool is_child;       // a partition, or a table that inherits
-  bool is_replicated;  // what logical replication applies has triggers of its own
-  RowShape* shape;
-  TenantColumn tenant;
+  AuditedTable* table;
+  RowShape* shape;        // of the table
   AuditWriter* writer;    // NULL until there is an entry
   int64 expected;         // how many entries there can be
   MemoryContext context;  // of the call
@@ -156,11 +44,11 @@ struct AuditCall {
 static void WriteRow(AuditCall* call, char op, TupleTableSlot* slot, Jsonb* before, Jsonb* after) {
   if (call->writer == nullptr) {
     MemoryContextSwitchTo(call->context);
-    call->writer = OpenAuditWriter(call->target_id, call->expected);
+    call->writer = OpenAuditWriter(call->table->target_id, call->expected);
     MemoryContextSwitchTo(call->row);
   }
   const RowKey key = KeyOfRow(call->shape, slot);
-  WriteAuditEntry(call->writer, RowTenant(&call->tenant, slot), op, &key, before, after);
+  WriteAuditEntry(call->writer, TenantOfRow(call->table, slot), op, &key, before, after);
 }
 
 static void AuditRow(AuditCall* call, char op, TupleTableSlot* slot) {
@@ -173,16 +61,16 @@ static void AuditRow(AuditCall* call, char op, TupleTableSlot* slot) {
 
 // Tells whether an update has given the row to another tenant.
 static bool ChangesTenant(AuditCall* call, TupleTableSlot* before, TupleTableSlot* after) {
-  TenantColumn* tenant = &call->tenant;
-  if (tenant->column < 0) return false;
+  const int index = call->table->tenant_column;
+  if (index < 0) return false;
   bool old_null;
   bool new_null;
-  const Form_pg_attribute column = TupleDescAttr(call->shape->descriptor, tenant->column);
-  const Datum old_value = slot_getattr(before, tenant->column + 1, &old_null);
-  const Datum new_value = slot_getattr(after, tenant->column + 1, &new_null);
+  const Form_pg_attribute column = TupleDescAttr(call->shape->descriptor, index);
+  const Datum old_value = slot_getattr(before, index + 1, &old_null);
+  const Datum new_value = slot_getattr(after, index + 1, &new_null);
   if (old_null == new_null && (old_null || datum_image_eq(old_value, new_value, column->attbyval, column->attlen)))
     return false;
-  return RowTenant(tenant, before) != RowTenant(tenant, after);
+  return TenantOfRow(call->table, before) != TenantOfRow(call->table, after);
 }
 
 // A row that changes its tenant is gone for one and new for the other: neither sees the other's values.
@@ -203,7 +91,7 @@ static void AuditChange(AuditCall* call, TupleTableSlot* before, TupleTableSlot*
 
 // How many entries so many updates can make.
 static int64 EntriesOfUpdates(const AuditCall* call, int64 updates) {
-  return call->tenant.column < 0 ? updates : 2 * updates;
+  return call->table->tenant_column < 0 ? updates : 2 * updates;
 }
 
 // A slot that reads a transition table from its start, through a read pointer of its own.
@@ -316,7 +204,7 @@ static void AuditTruncate(AuditCall* call) {
   if (relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE) return;
   const RowKey no_key = {};
   Jsonb* before = nullptr;
-  if (call->is_child) {
+  if (call->table->is_child) {
     JsonbParseState* state = nullptr;
     JsonbValue item;
     pushJsonbValue(&state, WJB_BEGIN_OBJECT, nullptr);
@@ -330,40 +218,14 @@ static void AuditTruncate(AuditCall* call) {
     pushJsonbValue(&state, WJB_VALUE, &item);
     before = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, nullptr));
   }
-  call->writer = OpenAuditWriter(call->target_id, 1);
+  call->writer = OpenAuditWriter(call->table->target_id, 1);
   WriteAuditEntry(call->writer, 0, 'T', &no_key, before, nullptr);
-}
-
-static void ReadArguments(AuditCall* call) {
-  const Trigger* trigger = call->data->tg_trigger;
-  const char* number_key = "";
-  call->target_id = pg_strtoint32(trigger->tgargs[0]);
-  call->shape = MakeRowShape(call->data->tg_relation);
-  call->tenant = FindTenantColumn(call->shape->descriptor, trigger->tgargs[1]);
-  RedactSensitiveColumns(call->shape);
-  const bool has_key = !bms_is_empty(call->shape->key_columns);
-  for (int i = 2; i < trigger->tgnargs; i++) {
-    const char* argument = trigger->tgargs[i];
-    if (strncmp(argument, "key:", 4) == 0) {
-      number_key = argument + 4;
-    } else if (strncmp(argument, "root_key:", 9) == 0) {
-      if (!has_key) AddKeyColumn(call->shape, argument + 9);
-    } else if (strcmp(argument, "child") == 0) {
-      call->is_child = true;
-    } else if (strcmp(argument, "replicated") == 0) {
-      call->is_replicated = true;
-    } else {
-      ApplyRule(call->shape, argument);
-    }
-  }
-  RedactGeneratedColumns(call->shape);
-  FinishRowShape(call->shape, number_key);
 }
 
 static void AuditStatement(AuditCall* call) {
   const TriggerEvent event = call->data->tg_event;
   // Of what logical replication applies, which fires triggers by row alone, only the first copy fires this one, too.
-  if (call->is_replicated && IsLogicalWorker()) return;
+  if (call->table->is_replicated && IsLogicalWorker()) return;
   if (TRIGGER_FIRED_BY_INSERT(event))
     AuditInsertOrDelete(call, call->data->tg_newtable, 'I');
   else if (TRIGGER_FIRED_BY_DELETE(event))
@@ -375,7 +237,7 @@ static void AuditStatement(AuditCall* call) {
 // The path for what statement triggers cannot see: tables with a layout of their own, and logical replication.
 static void AuditOneRow(AuditCall* call) {
   const TriggerData* data = call->data;
-  if (call->is_replicated && !IsLogicalWorker()) return;
+  if (call->table->is_replicated && !IsLogicalWorker()) return;
   call->expected = EntriesOfUpdates(call, 1);
   if (TRIGGER_FIRED_BY_UPDATE(data->tg_event))
     AuditChange(call, data->tg_trigslot, data->tg_newslot);
@@ -390,7 +252,8 @@ static void Audit(const TriggerData* data) {
   call.context = AllocSetContextCreate(caller, "opsadmin audit", ALLOCSET_DEFAULT_SIZES);
   call.row = AllocSetContextCreate(call.context, "opsadmin audit row", ALLOCSET_DEFAULT_SIZES);
   MemoryContextSwitchTo(call.context);
-  ReadArguments(&call);
+  call.table = ReadAuditTrigger(data->tg_relation, data->tg_trigger);
+  call.shape = call.table->shape;
   const int settings = FixSettings(call.shape->settings);
   if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
     AuditTruncate(&call);

@@ -1,5 +1,5 @@
-// The audit trigger's parts: row_json turns rows into jsonb and row_value their odder values, audit_log writes entries,
-// audit_storage says where to, audit drives them.
+// The audit trigger's parts: audit_table knows the tables, row_json turns rows into jsonb and row_value their odder
+// values, audit_log writes entries, audit_storage says where to, audit drives them.
 #pragma once
 
 #include "compat.h"
@@ -26,16 +26,17 @@ enum class ColumnRule : uint8 { plain, keep, redact, ignore };
 
 struct ShapeColumn;
 
-// What a statement needs to know of an audited table; lives as long as the trigger's call.
+// What a statement needs to know of the rows of an audited table; lives as long as the trigger's call.
 struct RowShape {
   TupleDesc descriptor;
-  ColumnRule* rules;       // by attribute index
+  ColumnRule* rules;       // by attribute index; not there once it is finished
   MemoryContext context;   // where it lives: longer than a row
   Bitmapset* key_columns;  // attribute numbers of the primary key as in pull_varattnos(), NULL without one
   int settings;            // which settings the values' text depends on
   int number_key;          // attribute index of a key that is one integer, -1: it is something else
   ShapeColumn* columns;    // those that were not dropped, in the order of jsonb
   int count;
+  bool is_lasting;            // it is the same until the relation changes
   int* chosen;                // which of them the object being written has
   StringInfoData buffers[3];  // the key, before and after
 };
@@ -55,6 +56,8 @@ int FindColumn(TupleDesc descriptor, const char* name);
 // Adds a column to the key of a table that has none of its own.
 void AddKeyColumn(RowShape* shape, const char* name);
 void FinishRowShape(RowShape* shape, const char* number_key);
+// A copy of a finished shape in the current memory context, for the same relation as it has this descriptor now.
+RowShape* CopyRowShape(const RowShape* shape, TupleDesc descriptor);
 int64 HashOfKey(Jsonb* key);
 // These give pointers into the shape's buffers, which hold until the next call.
 RowKey KeyOfRow(RowShape* shape, TupleTableSlot* slot);
@@ -83,6 +86,7 @@ struct ValueTraits {
   int settings;
   bool has_json;              // the type is json or has it in it
   bool has_sensitive_member;  // by the names in a composite type
+  bool has_members;           // the type is composite or has one in it: it may be altered
 };
 
 ValueTraits TraitsOfType(Oid type);
@@ -96,6 +100,23 @@ bool IsTooLarge(Datum value, Size written);
 Jsonb* MarkOfValue(Datum value);
 // The value as to_jsonb() has it, or the nearest to it that jsonb can hold. length is the type's.
 Jsonb* JsonbOfValue(FmgrInfo* to_jsonb, Oid type, int length, const ValueTraits* traits, Datum value, bool redacts);
+
+// ---- audit_table.cpp: what the triggers say of their tables, and the tenants of rows ----
+
+struct AuditedTable {
+  int32 target_id;
+  bool is_child;       // a partition, or a table that inherits
+  bool is_replicated;  // what logical replication applies has triggers of its own
+  RowShape* shape;
+  int tenant_column;  // attribute index, -1: the table has none
+  FmgrInfo tenant_output;
+};
+
+void InitializeAuditedTables();
+// The table of a trigger, from its arguments, in the current memory context.
+AuditedTable* ReadAuditTrigger(Relation relation, const Trigger* trigger);
+// The id of a row's tenant, 0 when it has none.
+int64 TenantOfRow(AuditedTable* table, TupleTableSlot* slot);
 
 // ---- audit_storage.cpp: ids, and the partition that an id belongs to ----
 
@@ -129,6 +150,17 @@ void InitializeAnnotations();
 // What a header written now is stamped with: the action and meta of its own (an event's), or the context's, and the
 // annotation of the transaction.
 Stamp MakeStamp(const char* own_action, Jsonb* own_meta);
+
+// ---- audit_index.cpp: their indexes ----
+
+struct IndexSet;
+
+// The indexes of a partition that is open, in the current memory context. Those that a row needs are opened then.
+IndexSet* OpenIndexes(Relation table);
+void InsertIntoIndexes(IndexSet* set, TupleTableSlot** slots, int count);
+void CloseIndexes(IndexSet* set);
+// Forgets what is known of the indexes of a table, InvalidOid: of any.
+void ForgetIndexes(Oid table);
 
 // ---- audit_log.cpp: rows of the audit tables ----
 

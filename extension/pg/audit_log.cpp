@@ -4,18 +4,14 @@
 #include "context.h"
 
 extern "C" {
-#include "access/genam.h"
 #include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/index.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_operator_d.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/guc.h"
 #include "utils/inet.h"
 #include "utils/lsyscache.h"
@@ -72,28 +68,18 @@ enum FailureColumn {
   failure_columns
 };
 
-// An index of such a table. Those that opsadmin makes are on plain columns, at most with "column IS NOT NULL" or, of a
-// text, "column = constant": their tuples need no executor.
-struct Index {
-  Relation relation;
-  IndexInfo* info;
-  AttrNumber not_null;  // the column that must not be NULL, 0: none
-  const Const* equals;  // what that column must be equal to, NULL: anything
-  bool is_plain;
-};
-
-// A table that rows are put into, with its indexes open. Rows are kept until there are enough to be written at
-// once, which costs a fraction of writing them one by one.
+// A table that rows are put into. Rows are kept until there are enough to be written at once, which costs a fraction of
+// writing them one by one.
 struct Inserter {
   Relation relation;
-  Index* indexes;
-  int index_count;
-  EState* estate;  // for indexes that somebody else has made, NULL until it is needed
-  Datum* values;   // the row that is being made
+  IndexSet* indexes;
+  Datum* values;  // the row that is being made
   bool* is_null;
   MemoryContext context;  // holds all this
   MemoryContext batch;    // holds the rows that wait
+  TupleDesc descriptor;   // a copy: the relation's own would count its slots
   TupleTableSlot** slots;
+  int most;  // that wait before they are written
   int used;
   int made;  // slots that there are so far
   Size bytes;
@@ -132,106 +118,22 @@ void EndAuditHeader() {
   current_header = 0;
 }
 
-// Notes the condition of a partial index; false when it is another one than those of opsadmin.
-static bool ReadCondition(Index* index, Node* condition) {
-  Node* column = nullptr;
-  if (IsA(condition, NullTest) && castNode(NullTest, condition)->nulltesttype == IS_NOT_NULL) {
-    column = reinterpret_cast<Node*>(castNode(NullTest, condition)->arg);
-  } else if (IsA(condition, OpExpr) && castNode(OpExpr, condition)->opno == TextEqualOperator) {
-    const List* sides = castNode(OpExpr, condition)->args;
-    if (!IsA(lsecond(sides), Const) || castNode(Const, lsecond(sides))->constisnull) return false;
-    column = static_cast<Node*>(linitial(sides));
-    index->equals = castNode(Const, lsecond(sides));
-  }
-  if (column == nullptr || !IsA(column, Var)) return false;
-  index->not_null = castNode(Var, column)->varattno;
-  return true;
-}
-
-// Tells whether a row belongs into an index that is plain.
-static bool IsIndexed(const Index* index, TupleTableSlot* slot) {
-  if (index->not_null == 0) return true;
-  bool is_null;
-  const Datum value = slot_getattr(slot, index->not_null, &is_null);
-  // Equal by any deterministic collation is equal byte for byte.
-  return !is_null && (index->equals == nullptr || datum_image_eq(value, index->equals->constvalue, false, -1));
-}
-
-static Index OpenIndex(Oid oid) {
-  Index index = {};
-  index.relation = index_open(oid, RowExclusiveLock);
-  index.info = BuildIndexInfo(index.relation);
-  index.is_plain = index.info->ii_Expressions == NIL;
-  if (index.info->ii_Predicate != NIL && index.is_plain)
-    index.is_plain = list_length(index.info->ii_Predicate) == 1 &&
-                     ReadCondition(&index, static_cast<Node*>(linitial(index.info->ii_Predicate)));
-  return index;
-}
-
-static void OpenIndexes(Inserter* inserter) {
-  List* oids = RelationGetIndexList(inserter->relation);
-  ListCell* cell;
-  inserter->indexes = static_cast<Index*>(palloc(sizeof(Index) * (list_length(oids) + 1)));
-  foreach (cell, oids) {
-    const Index index = OpenIndex(lfirst_oid(cell));
-    // One that CREATE INDEX CONCURRENTLY has only begun takes no rows yet.
-    if (index.info->ii_ReadyForInserts)
-      inserter->indexes[inserter->index_count++] = index;
-    else
-      index_close(index.relation, RowExclusiveLock);
-  }
-}
-
-// Puts an index tuple for a row of the table into an index of any kind.
-static void InsertByExecutor(Inserter* inserter, Index* index, TupleTableSlot* slot) {
-  Datum values[INDEX_MAX_KEYS];
-  bool is_null[INDEX_MAX_KEYS];
-  if (inserter->estate == nullptr) {
-    MemoryContext caller = MemoryContextSwitchTo(inserter->context);
-    inserter->estate = CreateExecutorState();
-    MemoryContextSwitchTo(caller);
-  }
-  ExprContext* expressions = GetPerTupleExprContext(inserter->estate);
-  expressions->ecxt_scantuple = slot;
-  if (index->info->ii_Predicate != NIL) {
-    if (index->info->ii_PredicateState == nullptr)
-      index->info->ii_PredicateState = ExecPrepareQual(index->info->ii_Predicate, inserter->estate);
-    if (!ExecQual(index->info->ii_PredicateState, expressions)) return;
-  }
-  FormIndexDatum(index->info, slot, inserter->estate, values, is_null);
-  (void)index_insert(index->relation, values, is_null, &slot->tts_tid, inserter->relation,
-                     index->relation->rd_index->indisunique ? UNIQUE_CHECK_YES : UNIQUE_CHECK_NO, false, index->info);
-  ResetPerTupleExprContext(inserter->estate);
-}
-
-static void InsertIntoIndex(Inserter* inserter, Index* index, TupleTableSlot* slot) {
-  Datum values[INDEX_MAX_KEYS];
-  bool is_null[INDEX_MAX_KEYS];
-  if (!index->is_plain || index->relation->rd_index->indisunique) {
-    InsertByExecutor(inserter, index, slot);
-    return;
-  }
-  if (!IsIndexed(index, slot)) return;
-  for (int i = 0; i < index->info->ii_NumIndexAttrs; i++)
-    values[i] = slot_getattr(slot, index->info->ii_IndexAttrNumbers[i], &is_null[i]);
-  (void)index_insert(index->relation, values, is_null, &slot->tts_tid, inserter->relation, UNIQUE_CHECK_NO, false,
-                     index->info);
-}
-
-// Opens the partition of an id, in the current memory context.
-static Inserter OpenInserter(const char* name, int columns, int64 id) {
+// Opens the partition of an id for as many rows as are expected, in the current memory context.
+static Inserter OpenInserter(const char* name, int columns, int64 id, int64 expected) {
   Inserter inserter = {};
   inserter.relation = OpenAuditPartition(name, id);
   if (RelationGetNumberOfAttributes(inserter.relation) != columns)
     ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
                     errmsg("\"%s\" does not fit the loaded library", RelationGetRelationName(inserter.relation)),
                     errhint("Run ALTER EXTENSION opsadmin UPDATE, or restart the server with the new library.")));
-  OpenIndexes(&inserter);
+  inserter.indexes = OpenIndexes(inserter.relation);
   inserter.context = CurrentMemoryContext;
+  inserter.descriptor = CreateTupleDescCopy(RelationGetDescr(inserter.relation));
   inserter.values = static_cast<Datum*>(palloc(sizeof(Datum) * columns));
   inserter.is_null = static_cast<bool*>(palloc(sizeof(bool) * columns));
   inserter.batch = AllocSetContextCreate(CurrentMemoryContext, "opsadmin audit batch", ALLOCSET_DEFAULT_SIZES);
-  inserter.slots = static_cast<TupleTableSlot**>(palloc(sizeof(TupleTableSlot*) * batch_rows));
+  inserter.most = static_cast<int>(Min(expected, batch_rows));
+  inserter.slots = static_cast<TupleTableSlot**>(palloc(sizeof(TupleTableSlot*) * inserter.most));
   return inserter;
 }
 
@@ -257,10 +159,7 @@ static void FlushRows(Inserter* inserter) {
     table_tuple_insert(inserter->relation, inserter->slots[0], command, 0, nullptr);
   else
     table_multi_insert(inserter->relation, inserter->slots, inserter->used, command, 0, nullptr);
-  // Index by index, whose pages then stay at hand.
-  for (int i = 0; i < inserter->index_count; i++)
-    for (int row = 0; row < inserter->used; row++)
-      InsertIntoIndex(inserter, &inserter->indexes[i], inserter->slots[row]);
+  InsertIntoIndexes(inserter->indexes, inserter->slots, inserter->used);
   for (int row = 0; row < inserter->used; row++) ExecClearTuple(inserter->slots[row]);
   MemoryContextSwitchTo(caller);
   MemoryContextReset(inserter->batch);
@@ -269,29 +168,24 @@ static void FlushRows(Inserter* inserter) {
 }
 
 static void InsertRow(Inserter* inserter) {
-  TupleDesc descriptor = RelationGetDescr(inserter->relation);
   if (inserter->used == inserter->made) {
     MemoryContext row = MemoryContextSwitchTo(inserter->context);
-    inserter->slots[inserter->made++] = MakeSingleTupleTableSlot(descriptor, &TTSOpsHeapTuple);
+    inserter->slots[inserter->made++] = MakeSingleTupleTableSlot(inserter->descriptor, &TTSOpsHeapTuple);
     MemoryContextSwitchTo(row);
   }
   MemoryContext row = MemoryContextSwitchTo(inserter->batch);
-  HeapTuple tuple = heap_form_tuple(descriptor, inserter->values, inserter->is_null);
+  HeapTuple tuple = heap_form_tuple(inserter->descriptor, inserter->values, inserter->is_null);
   MemoryContextSwitchTo(row);
   tuple->t_tableOid = RelationGetRelid(inserter->relation);
   ExecStoreHeapTuple(tuple, inserter->slots[inserter->used++], false);
   inserter->bytes += tuple->t_len;
-  if (inserter->used == batch_rows || inserter->bytes > batch_bytes) FlushRows(inserter);
+  if (inserter->used == inserter->most || inserter->bytes > batch_bytes) FlushRows(inserter);
 }
 
 static void CloseInserter(Inserter* inserter) {
   if (inserter->used > 0) FlushRows(inserter);
   for (int i = 0; i < inserter->made; i++) ExecDropSingleTupleTableSlot(inserter->slots[i]);
-  for (int i = 0; i < inserter->index_count; i++) {
-    OPSADMIN_INDEX_INSERT_CLEANUP(inserter->indexes[i].relation, inserter->indexes[i].info);
-    index_close(inserter->indexes[i].relation, NoLock);
-  }
-  if (inserter->estate != nullptr) FreeExecutorState(inserter->estate);
+  CloseIndexes(inserter->indexes);
   table_close(inserter->relation, NoLock);
 }
 
@@ -313,7 +207,7 @@ static const char* SessionUserName() {
 // Writes a header: who, from the context or else from the session, and what the stamp says.
 static void WriteHeader(int64 id, Stamp stamp) {
   const Context* context = BoundContext();
-  Inserter headers = OpenInserter("audit_header", header_columns, id);
+  Inserter headers = OpenInserter("audit_header", header_columns, id, 1);
   BeginRow(&headers);
   SetColumn(&headers, header_id, Int64GetDatum(id));
   SetColumn(&headers, header_tenant_id,
@@ -355,7 +249,7 @@ AuditWriter* OpenAuditWriter(int32 target_id, int64 expected) {
   writer->target_id = target_id;
   writer->header = EnsureHeader();
   writer->next_id = ReserveAuditIds(expected);
-  writer->entries = OpenInserter("audit_entry", entry_columns, writer->next_id);
+  writer->entries = OpenInserter("audit_entry", entry_columns, writer->next_id, expected);
   return writer;
 }
 
@@ -423,7 +317,7 @@ void WriteAuditEvent(int64 tenant_id, const char* action, int32 target_id, const
   writer.target_id = target_id;
   writer.header = id;
   writer.next_id = id + 1;
-  writer.entries = OpenInserter("audit_entry", entry_columns, writer.next_id);
+  writer.entries = OpenInserter("audit_entry", entry_columns, writer.next_id, 1);
   WriteAuditEntry(&writer, tenant_id, 'E', key, nullptr, nullptr);
   CloseInserter(&writer.entries);
 }

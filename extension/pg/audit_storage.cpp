@@ -150,12 +150,45 @@ int64 ReserveAuditIds(int64 count) {
   return first;
 }
 
+// A partition that has been found, to be looked at before it is looked for by its name.
+struct KnownPartition {
+  const char* table;
+  int64 week;
+  Oid schema;
+  Oid relation;
+  char name[NAMEDATALEN];
+};
+
+static KnownPartition known_partitions[] = {{"audit_header", 0, InvalidOid, InvalidOid, ""},
+                                            {"audit_entry", 0, InvalidOid, InvalidOid, ""}};
+
+// Opens the partition that was found for the week the last time, if it still is that one.
+static Relation OpenKnown(const KnownPartition* known, int64 week_begin) {
+  if (known->week != week_begin) return nullptr;
+  Relation partition = OpenIfPartition(known->relation);
+  if (partition == nullptr || (RelationGetNamespace(partition) == known->schema &&
+                               strcmp(RelationGetRelationName(partition), known->name) == 0))
+    return partition;
+  table_close(partition, RowExclusiveLock);
+  return nullptr;
+}
+
 Relation OpenAuditPartition(const char* table, int64 id) {
+  KnownPartition* known = &known_partitions[strcmp(table, known_partitions[0].table) == 0 ? 0 : 1];
+  const int64 week_begin = WeekOf(id);
+  Relation partition = OpenKnown(known, week_begin);
+  if (partition != nullptr) return partition;
   const Oid schema = get_namespace_oid("opsadmin", false);
   char name[NAMEDATALEN];
-  MakePartitionName(name, table, WeekOf(id));
-  Relation partition = OpenIfPartition(get_relname_relid(name, schema));
-  if (partition != nullptr) return partition;
+  MakePartitionName(name, table, week_begin);
+  partition = OpenIfPartition(get_relname_relid(name, schema));
+  if (partition != nullptr) {
+    known->week = week_begin;
+    known->schema = schema;
+    known->relation = RelationGetRelid(partition);
+    strlcpy(known->name, name, NAMEDATALEN);
+    return partition;
+  }
   snprintf(name, sizeof name, "%s_overflow", table);
   const Oid overflow = get_relname_relid(name, schema);
   if (!OidIsValid(overflow))

@@ -116,6 +116,7 @@ static bool IsHidden(ColumnRule rule) {
 }
 
 void FinishRowShape(RowShape* shape, const char* number_key) {
+  shape->is_lasting = true;
   const int columns = shape->descriptor->natts;
   shape->columns = static_cast<ShapeColumn*>(palloc0(sizeof(ShapeColumn) * columns));
   shape->chosen = static_cast<int*>(palloc(sizeof(int) * columns));
@@ -133,6 +134,7 @@ void FinishRowShape(RowShape* shape, const char* number_key) {
     if (column->rule == ColumnRule::redact || HasShortCut(column->type)) continue;
     column->traits = TraitsOfType(column->type);
     shape->settings |= column->traits.settings;
+    if (column->traits.has_members) shape->is_lasting = false;
   }
   qsort(shape->columns, shape->count, sizeof(ShapeColumn), CompareNames);
   shape->number_key = -1;
@@ -143,6 +145,27 @@ void FinishRowShape(RowShape* shape, const char* number_key) {
         !IsHidden(shape->rules[index]) && strcmp(NameStr(key->attname), number_key) == 0)
       shape->number_key = index;
   }
+}
+
+RowShape* CopyRowShape(const RowShape* shape, TupleDesc descriptor) {
+  RowShape* copy = static_cast<RowShape*>(palloc0(sizeof(RowShape)));
+  copy->descriptor = descriptor;
+  copy->context = CurrentMemoryContext;
+  copy->key_columns = bms_copy(shape->key_columns);
+  copy->settings = shape->settings;
+  copy->number_key = shape->number_key;
+  copy->count = shape->count;
+  copy->is_lasting = shape->is_lasting;
+  copy->columns = static_cast<ShapeColumn*>(palloc(sizeof(ShapeColumn) * (shape->count + 1)));
+  copy->chosen = static_cast<int*>(palloc(sizeof(int) * (shape->count + 1)));
+  for (int i = 0; i < shape->count; i++) {
+    ShapeColumn* column = &copy->columns[i];
+    *column = shape->columns[i];
+    column->name = NameStr(TupleDescAttr(descriptor, column->index)->attname);
+    column->to_jsonb = {};
+    column->times = nullptr;
+  }
+  return copy;
 }
 
 // ---- The binary form of an object: a header, the entries of all keys and then all values, and their bytes ----

@@ -72,10 +72,12 @@ static void AddTraits(ValueTraits* traits, const ValueTraits& others) {
   traits->settings |= others.settings;
   traits->has_json |= others.has_json;
   traits->has_sensitive_member |= others.has_sensitive_member;
+  traits->has_members |= others.has_members;
 }
 
 static void AddTraitsOfMembers(ValueTraits* traits, Oid type) {
   check_stack_depth();
+  traits->has_members = true;
   TupleDesc members = lookup_rowtype_tupdesc(type, -1);
   for (int i = 0; i < members->natts; i++) {
     const Form_pg_attribute member = TupleDescAttr(members, i);
