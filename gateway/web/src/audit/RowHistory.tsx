@@ -60,10 +60,7 @@ export function RowHistory({ resource, rowKey }: { resource: Resource; rowKey: s
       </section>
       <h2 class="section-title">{m.historyChanges}</h2>
       {page.problem ? (
-        <ProblemView
-          problem={page.problem}
-          onRetry={page.problem.code === 'OA424' ? () => put({ cursor: '' }) : page.reload}
-        />
+        <ProblemView problem={page.problem} onRetry={page.reload} onFirstPage={() => put({ cursor: '' })} />
       ) : page.data === undefined ? (
         <Skeleton lines={8} />
       ) : page.data.rows.length === 0 ? (

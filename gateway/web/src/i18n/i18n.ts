@@ -31,6 +31,8 @@ export function label(text: Label | null | undefined, fallback: string): string 
 /** The sentence for a problem: ours by its code, else what the server said. */
 export function problemText(problem: Problem): string {
   if (problem.code === 'OFFLINE') return msg.value.offlineText;
+  // A proxy's own page, when the gateway is away.
+  if (problem.code.startsWith('HTTP5')) return msg.value.serverText;
   const known = (errors as Record<string, Label>)[problem.code];
   return known ? known[language.value] : problem.detail || problem.title || msg.value.unexpected;
 }

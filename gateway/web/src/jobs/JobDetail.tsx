@@ -45,7 +45,11 @@ export function JobDetail({ id, me }: { id: string; me: Me }) {
         </>
       )}
     >
-      {query.problem && job === undefined ? <ProblemView problem={query.problem} onRetry={query.reload} />
+      {query.problem && job === undefined ? (
+        <ProblemView problem={query.problem} onRetry={query.reload}>
+          {query.problem.status < 500 && <Link href="/jobs" class="button">{m.allJobs}</Link>}
+        </ProblemView>
+      )
         : job === undefined ? <Skeleton lines={6} />
         : (
           <>

@@ -29,10 +29,7 @@ export function JobList() {
   return (
     <Page title={m.jobs} aside={<span class="muted">{m.newest}</span>} actions={<CopySql calls={sql} />}>
       {jobs.problem && jobs.data === undefined ? (
-        <ProblemView
-          problem={jobs.problem}
-          onRetry={jobs.problem.code === 'OA424' ? () => navigate('/jobs', { replace: true }) : jobs.reload}
-        />
+        <ProblemView problem={jobs.problem} onRetry={jobs.reload} onFirstPage={() => navigate('/jobs', { replace: true })} />
       ) : jobs.data === undefined ? (
         <Skeleton lines={8} />
       ) : jobs.data.rows.length === 0 ? (
