@@ -120,6 +120,7 @@ export const en = {
   todaySoFar: 'Today so far',
   besideWeekday: (weekday: string) => `beside the whole of last ${weekday}`,
   versus: (value: string) => `vs ${value}`,
+  partOf: (percent: string, value: string) => `${percent} of ${value}`,
   overDays: {
     sum: (n: number) => days(n), avg: (n: number) => `Average of ${days(n)}`,
     max: (n: number) => `Highest of ${days(n)}`, min: (n: number) => `Lowest of ${days(n)}`,
@@ -136,6 +137,8 @@ export const en = {
   weekOf: (day: string) => `Week of ${day}`,
   provisional: 'provisional',
   provisionalNote: 'Provisional: the day is not over, or rows of it are still being counted.',
+  partial: 'in part',
+  partialNote: 'In part: the range does not have all days of that week or month.',
   chartLabel: (name: string) => `${name} over time. Arrow keys move along the line; the table has all values.`,
   chartFailed: 'The chart could not be loaded. The table has all values.',
   jobMark: (name: string, rows: string) => `Job ${name} changed ${rows} rows`,
