@@ -46,10 +46,11 @@ test('keys lead from bar to bar, and not beyond the last', () => {
 });
 
 test('then and now: what differs comes first, and a side without the row has no values', () => {
-  assert.deepEqual(fieldsOf({ id: '1', price: '9' }, { id: '1', price: '8', stock: '2' }).map(({ field, differs }) => [field, differs]),
+  assert.deepEqual(fieldsOf({ id: '1', price: '9' }, { id: '1', price: '8', stock: '2' }, []).map(({ field, differs }) => [field, differs]),
     [['price', true], ['stock', true], ['id', false]]);
-  assert.deepEqual(fieldsOf(null, { id: '1' }), [{ field: 'id', was: undefined, is: '1', differs: true }]);
-  assert.deepEqual(fieldsOf(null, null), []);
+  assert.deepEqual(fieldsOf(null, { id: '1' }, ['name', 'id']), [{ field: 'id', was: undefined, is: '1', differs: true }]);
+  assert.deepEqual(fieldsOf(null, null, ['id']), []);
+  assert.deepEqual(fieldsOf(null, { d: 1, id: 1, name: 1 }, ['id', 'name', 'price']).map(({ field }) => field), ['id', 'name', 'd']);
 });
 
 test('an entry leads to the history of its record where the table is a resource', () => {
