@@ -1,10 +1,11 @@
 // The form of the audit log's filter: what is asked for most at once, the rest behind a button.
 import { useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
-import { msg } from '../i18n/i18n';
+import { msg, timeZone } from '../i18n/i18n';
+import { fromField, toField } from '../i18n/zone';
 import { site } from '../site';
 import { Icon } from '../ui/Icon';
-import { type AuditFilter, type FilterName, fromField, ops, toField } from './audit-filter';
+import { type AuditFilter, type FilterName, ops } from './audit-filter';
 
 const rare: readonly FilterName[] = ['key', 'action', 'job', 'request', 'id', 'tenant'];
 
@@ -37,7 +38,7 @@ export function AuditFilters({ filter, onApply }: Props) {
   );
   const moment = (name: 'from' | 'to') => (
     <Field label={labels[name]}>
-      <input type="datetime-local" step={1} value={toField(draft[name])} onInput={(e) => set(name, fromField(e.currentTarget.value))} />
+      <input type="datetime-local" step={1} value={toField(draft[name], timeZone.value)} onInput={(e) => set(name, fromField(e.currentTarget.value, timeZone.value))} />
     </Field>
   );
   return (

@@ -4,7 +4,8 @@ import { Link, useLocation } from 'wouter-preact';
 import { withQuery } from '../api/request';
 import type { AuditEntry, AuditPage, Column, Resource, RowAsOf } from '../api/types';
 import { useQuery } from '../api/use-query';
-import { formatFull, formatStamp, label, msg } from '../i18n/i18n';
+import { formatFull, formatStamp, label, msg, timeZone } from '../i18n/i18n';
+import { fromField, toField } from '../i18n/zone';
 import { Cell, isReference } from '../resources/Cell';
 import { call, literal } from '../sql/sql';
 import { CopySql } from '../ui/CopySql';
@@ -13,7 +14,6 @@ import { Page } from '../ui/Page';
 import { Pager } from '../ui/Pager';
 import { Empty, ProblemView, Skeleton } from '../ui/states';
 import { address, useQueryParams } from '../ui/url';
-import { fromField, toField } from './audit-filter';
 import { AuditTable } from './AuditTable';
 import { fieldsOf } from './diff';
 
@@ -102,8 +102,8 @@ function MomentForm({ at, onChoose }: { at: string; onChoose: (at: string) => vo
           type="datetime-local"
           step={1}
           required
-          value={toField(draft)}
-          onInput={(e) => setDraft(fromField(e.currentTarget.value))}
+          value={toField(draft, timeZone.value)}
+          onInput={(e) => setDraft(fromField(e.currentTarget.value, timeZone.value))}
         />
       </label>
       <button type="submit" class="button">{m.show}</button>

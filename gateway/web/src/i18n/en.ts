@@ -92,6 +92,7 @@ export const en = {
 
   // Tenants
   allTenants: 'All tenants',
+  timesIn: (zone: string) => `Times in ${zone}`,
   tenant: 'Tenant',
   tenantSwitch: (name: string) => `Tenant: ${name}`,
   actInTenant: 'Act in one tenant',

@@ -6,6 +6,7 @@ import { recall, remember } from '../storage';
 import { type Catalog, en } from './en';
 import { errors } from './errors';
 import { ko } from './ko';
+import { isZone } from './zone';
 
 export type Language = 'en' | 'ko';
 
@@ -14,6 +15,15 @@ const catalogs: Record<Language, Catalog> = { en, ko };
 
 export const language = signal<Language>(firstLanguage());
 export const msg = computed<Catalog>(() => catalogs[language.value]);
+
+/** The zone in which moments are told and entered: the tenant's, or the browser's where there is none. */
+export const timeZone = signal<string | undefined>(undefined);
+
+export function chooseTimeZone(name: string | undefined): void {
+  timeZone.value = name !== undefined && isZone(name) ? name : undefined;
+}
+
+export const timeZoneName = () => timeZone.value ?? new Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 function firstLanguage(): Language {
   return (recall(KEY) ?? navigator.language).startsWith('ko') ? 'ko' : 'en';
@@ -56,14 +66,16 @@ interface Formats {
 
 const formats = computed<Formats>(() => {
   const tag = language.value === 'ko' ? 'ko-KR' : 'en-GB';
+  const clock = { timeZone: timeZone.value, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const;
+  const date = { year: 'numeric', month: language.value === 'ko' ? '2-digit' : 'short', day: language.value === 'ko' ? '2-digit' : 'numeric' } as const;
   return {
     integer: new Intl.NumberFormat(tag, { maximumFractionDigits: 0 }),
     percent: new Intl.NumberFormat(tag, { style: 'percent', maximumFractionDigits: 0 }),
     seconds: new Intl.NumberFormat(tag, { style: 'unit', unit: 'second', unitDisplay: 'short', maximumFractionDigits: 1 }),
-    dateTime: new Intl.DateTimeFormat(tag, { year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' }),
-    stamp: new Intl.DateTimeFormat(tag, { year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' }),
-    full: new Intl.DateTimeFormat(tag, { dateStyle: 'full', timeStyle: 'long' }),
-    time: new Intl.DateTimeFormat(tag, { hour: '2-digit', minute: '2-digit', second: '2-digit' }),
+    dateTime: new Intl.DateTimeFormat(tag, { ...date, ...clock }),
+    stamp: new Intl.DateTimeFormat(tag, { ...date, ...clock, second: '2-digit' }),
+    full: new Intl.DateTimeFormat(tag, { timeZone: timeZone.value, dateStyle: 'full', timeStyle: 'long' }),
+    time: new Intl.DateTimeFormat(tag, { ...clock, second: '2-digit' }),
     day: new Intl.DateTimeFormat(tag, { month: 'short', day: 'numeric', timeZone: 'UTC' }),
     longDay: new Intl.DateTimeFormat(tag, { year: 'numeric', month: 'short', day: 'numeric', weekday: 'short', timeZone: 'UTC' }),
     days: new Intl.DateTimeFormat(tag, { year: 'numeric', month: 'short', day: 'numeric', timeZone: 'UTC' }),

@@ -84,6 +84,7 @@ export const ko: Catalog = {
   dismiss: '닫기',
 
   allTenants: '전체 테넌트',
+  timesIn: (zone) => `시간대: ${zone}`,
   tenant: '테넌트',
   tenantSwitch: (name) => `테넌트: ${name}`,
   actInTenant: '특정 테넌트에서 작업',

@@ -4,7 +4,7 @@ import { useRef, useState } from 'preact/hooks';
 import { useLocation } from 'wouter-preact';
 import { Problem, request } from '../api/request';
 import type { Action, ActionParam, Resource } from '../api/types';
-import { formatInteger, label, msg } from '../i18n/i18n';
+import { formatInteger, label, msg, timeZone } from '../i18n/i18n';
 import { call, jsonLiteral, literal } from '../sql/sql';
 import { CopySql } from '../ui/CopySql';
 import { Dialog } from '../ui/Dialog';
@@ -34,7 +34,7 @@ export function ActionDialog({ resource, action, selection, size, sizeText, filt
   const [, navigate] = useLocation();
   const form = useRef<HTMLFormElement>(null);
   const [texts, setTexts] = useState<Record<string, string>>(
-    () => Object.fromEntries(action.params.map((param) => [param.name, initialText(param)])),
+    () => Object.fromEntries(action.params.map((param) => [param.name, initialText(param, timeZone.value)])),
   );
   const [typedName, setTypedName] = useState('');
   const [checked, setChecked] = useState(false);
@@ -58,7 +58,7 @@ export function ActionDialog({ resource, action, selection, size, sizeText, filt
     setBusy(true);
     try {
       const started = await request<{ job_id: string }>('POST', `/actions/${encodeURIComponent(action.name)}/run`, {
-        body: { params: paramsBody(action.params, texts), selection: body },
+        body: { params: paramsBody(action.params, texts, timeZone.value), selection: body },
       });
       const id = started.body.job_id;
       onStarted();
@@ -151,5 +151,5 @@ function flawText(flaw: Flaw, param: ActionParam): string {
 
 /** Unfinished input must not break the SQL text: what does not fit yet is left out. */
 function safeParams(params: readonly ActionParam[], texts: Record<string, string>): Record<string, unknown> {
-  return paramsBody(params.filter((param) => flawOf(param, texts[param.name] ?? '') === null), texts);
+  return paramsBody(params.filter((param) => flawOf(param, texts[param.name] ?? '') === null), texts, timeZone.value);
 }

@@ -1,7 +1,8 @@
 // Search and filters of a list. It only reports what was typed; the list keeps its state in the URL.
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import type { Column, Resource } from '../api/types';
-import { formatDateTime, formatDecimal, label, msg } from '../i18n/i18n';
+import { formatDateTime, formatDecimal, label, msg, timeZone } from '../i18n/i18n';
+import { fromField } from '../i18n/zone';
 import { Icon } from '../ui/Icon';
 import { type Condition, fits, type Op, opsOf } from './list-state';
 
@@ -125,8 +126,8 @@ function FilterForm({ columns, onApply, onClose }: FormProps) {
     const ok = op === 'is_null' || fits(entered, column.type);
     setWrong(!ok);
     if (!ok) return;
-    // A local date and time becomes a moment, so that the link means the same to everybody.
-    const stored = column.type === 'timestamptz' && op !== 'is_null' ? new Date(entered).toISOString() : entered;
+    // A date and time becomes a moment, so that the link means the same to everybody.
+    const stored = column.type === 'timestamptz' && op !== 'is_null' ? fromField(entered, timeZone.value) : entered;
     onApply({ column: column.name, op, value: op === 'is_null' ? '' : stored });
   };
 
