@@ -132,6 +132,18 @@ test('from an entry to the history of its record', async () =>
     await arrived(page, address('internal', historyPath));
   }));
 
+test('an entry speaks of its record as the list does, and leads to it; the table has its name in the details', async () =>
+  inWindow({ site: 'partner', as: await session('partner'), locale: 'ko-KR' }, async (page) => {
+    await show(page, address('partner', path));
+    const row = entries(page).filter({ hasText: 'First name → Second name' }).first();
+    assert.match((await row.innerText()).replace(/\s+/g, ' '), new RegExp(`상품 ${product} 상품명 First name → Second name`));
+    await row.locator('.expander').click();
+    await page.getByRole('rowheader', { name: '상품명' }).waitFor();
+    await page.getByRole('link', { name: 'shop.product', exact: true }).waitFor();
+    await row.getByRole('link', { name: `상품 ${product}` }).click();
+    await arrived(page, address('partner', historyPath));
+  }));
+
 test('a partner sees staff as support', async () =>
   inWindow({ site: 'partner', as: await session('partner') }, async (page) => {
     await show(page, address('partner', historyPath));

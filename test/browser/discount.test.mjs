@@ -110,7 +110,7 @@ test('staff give ten products a discount and find ten entries', async () =>
     const [[id, [was, is]]] = expected(prices);
     await page.getByRole('button', { name: `Details of shop.product ${id}`, exact: true }).click();
     const detail = page.locator('.detail-row:not([hidden])');
-    assert.equal((await detail.getByRole('row', { name: /^price/ }).innerText()).replace(/\s+/g, ' '), `price ${was} ${is}`);
+    assert.equal((await detail.getByRole('row', { name: /^Price/ }).innerText()).replace(/\s+/g, ' '), `Price ${was} ${is}`);
     const facts = await detail.locator('.facts').innerText();
     for (const fact of ['POST /api/v1/admin/actions/discount/run', '127.0.0.1', 'discount']) assert.ok(facts.includes(fact), facts);
   }));

@@ -19,6 +19,7 @@ export const en = {
   next: 'Next',
   previous: 'Previous',
   firstPage: 'First page',
+  pages: 'Pages',
   pageNumber: (n: string) => `Page ${n}`,
   perPage: 'Rows per page',
   skipToContent: 'Skip to content',
@@ -210,7 +211,6 @@ export const en = {
   between: (a: string, b: string) => `From ${a} to ${b}`,
   notJson: 'This is not valid JSON.',
   jobStarted: (id: string) => `Job ${id} has been queued`,
-  showJob: 'Show job',
 
   // Jobs
   job: (id: string) => `Job ${id}`,
@@ -271,6 +271,7 @@ export const en = {
   operation: 'Operation',
   changes: 'Changes',
   actor: 'Actor',
+  actorHint: 'Part of the name',
   jobFilter: 'Job',
   operationNames: { INSERT: 'Inserted', UPDATE: 'Updated', DELETE: 'Deleted', TRUNCATE: 'Truncated', EVENT: 'Event' },
   showChange: (target: string, key: string) => `Details of ${target} ${key}`,

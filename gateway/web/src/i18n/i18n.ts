@@ -53,6 +53,7 @@ interface Formats {
   seconds: Intl.NumberFormat;
   dateTime: Intl.DateTimeFormat;
   stamp: Intl.DateTimeFormat;
+  shortDate: Intl.DateTimeFormat;
   full: Intl.DateTimeFormat;
   time: Intl.DateTimeFormat;
   day: Intl.DateTimeFormat;
@@ -74,6 +75,7 @@ const formats = computed<Formats>(() => {
     seconds: new Intl.NumberFormat(tag, { style: 'unit', unit: 'second', unitDisplay: 'short', maximumFractionDigits: 1 }),
     dateTime: new Intl.DateTimeFormat(tag, { ...date, ...clock }),
     stamp: new Intl.DateTimeFormat(tag, { ...date, ...clock, second: '2-digit' }),
+    shortDate: new Intl.DateTimeFormat(tag, { ...clock, month: 'short', day: 'numeric' }),
     full: new Intl.DateTimeFormat(tag, { timeZone: timeZone.value, dateStyle: 'full', timeStyle: 'long' }),
     time: new Intl.DateTimeFormat(tag, { ...clock, second: '2-digit' }),
     day: new Intl.DateTimeFormat(tag, { month: 'short', day: 'numeric', timeZone: 'UTC' }),
@@ -122,6 +124,12 @@ export const formatDateTime = (iso: string) => moment(formats.value.dateTime, is
 export const formatStamp = (iso: string) => moment(formats.value.stamp, iso);
 export const formatFull = (iso: string) => moment(formats.value.full, iso);
 export const formatTime = (iso: string) => moment(formats.value.time, iso);
+
+/** The time of what happened today, and the day of what did not. */
+export function formatTimeOrDay(iso: string): string {
+  const day = (at: string | number) => new Date(at).toLocaleDateString('en', { timeZone: timeZone.value });
+  return day(iso) === day(Date.now()) ? formatTime(iso) : moment(formats.value.shortDate, iso);
+}
 
 // Intl throws for what is no date, and a date may come from the address bar.
 function moment(format: Intl.DateTimeFormat, iso: string): string {

@@ -16,6 +16,7 @@ export const ko: Catalog = {
   next: '다음',
   previous: '이전',
   firstPage: '첫 페이지',
+  pages: '페이지 이동',
   pageNumber: (n) => `${n}페이지`,
   perPage: '페이지당 행 수',
   skipToContent: '본문으로 건너뛰기',
@@ -196,7 +197,6 @@ export const ko: Catalog = {
   between: (a, b) => `${a}~${b}`,
   notJson: '올바른 JSON이 아닙니다.',
   jobStarted: (id) => `${id}번 작업을 등록했습니다`,
-  showJob: '작업 보기',
 
   job: (id) => `${id}번 작업`,
   jobName: '작업',
@@ -255,6 +255,7 @@ export const ko: Catalog = {
   operation: '구분',
   changes: '변경 내용',
   actor: '사용자',
+  actorHint: '이름의 일부',
   jobFilter: '작업 번호',
   operationNames: { INSERT: '추가', UPDATE: '수정', DELETE: '삭제', TRUNCATE: '전체 비움', EVENT: '이벤트' },
   showChange: (target, key) => `${target} ${key} 상세 보기`,

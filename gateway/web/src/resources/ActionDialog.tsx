@@ -62,7 +62,7 @@ export function ActionDialog({ resource, action, selection, size, sizeText, filt
       });
       const id = started.body.job_id;
       onStarted();
-      showToast(m.jobStarted(id), { href: `/jobs/${id}`, text: m.showJob });
+      showToast(m.jobStarted(id));
       navigate(`/jobs/${id}`);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
