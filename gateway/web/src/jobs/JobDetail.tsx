@@ -97,7 +97,7 @@ function JobBody({ job, audited }: { job: Job; audited: boolean }) {
           <h2>{m.details}</h2>
           <dl class="facts">
             <Fact name={m.target}><span class="mono">{job.target}</span></Fact>
-            <Fact name={m.selection}>{job.selection_summary === null ? '—' : selectionText(job.selection_summary)}</Fact>
+            <Fact name={m.selection}><span class="breakable">{job.selection_summary === null ? '—' : selectionText(job.selection_summary)}</span></Fact>
             {job.tenant && <Fact name={m.tenant}>{job.tenant.name}</Fact>}
             <Fact name={m.startedBy}>{job.actor_name ?? '—'}</Fact>
             <Fact name={m.onError}>{m.onErrorNames[job.on_error]}</Fact>

@@ -45,6 +45,12 @@ export function JobList() {
   );
 }
 
+/** Whose rows, and which: on one line. */
+function Concern({ job }: { job: Job }) {
+  const text = [job.tenant?.name, job.selection_summary && selectionText(job.selection_summary)].filter(Boolean).join(' · ');
+  return <span class="muted small block ellipsis concern" title={text}>{text}</span>;
+}
+
 function JobTable({ jobs }: { jobs: readonly Job[] }) {
   const m = msg.value;
   const now = Date.now();
@@ -74,9 +80,7 @@ function JobTable({ jobs }: { jobs: readonly Job[] }) {
                   <Link href={`/jobs/${job.id}`} class="row-link">
                     <span class="key">#{job.id}</span> {label(job.label, job.name)}
                   </Link>
-                  <span class="muted small block">
-                    {[job.tenant?.name, job.selection_summary && selectionText(job.selection_summary)].filter(Boolean).join(' · ')}
-                  </span>
+                  <Concern job={job} />
                 </th>
                 <td>
                   <JobStateChip state={job.state} />

@@ -8,9 +8,11 @@ import { formatInteger, label, msg, timeZone } from '../i18n/i18n';
 import { call, jsonLiteral, literal } from '../sql/sql';
 import { CopySql } from '../ui/CopySql';
 import { Dialog } from '../ui/Dialog';
+import { Icon } from '../ui/Icon';
 import { ProblemNotice } from '../ui/states';
 import { showToast } from '../ui/toast';
-import type { Filter } from './list-state';
+import { conditionText } from './FilterBar';
+import type { Condition, Filter } from './list-state';
 import { ParamField } from './ParamField';
 import { type Flaw, flawOf, initialText, paramsBody } from './params';
 import { type Selection, selectionBody } from './selection';
@@ -23,13 +25,14 @@ interface Props {
   selection: Selection;
   size: number | null;
   sizeText: string;
+  conditions: readonly Condition[];
   filter: Filter | null;
   search: string;
   onClose: () => void;
   onStarted: () => void;
 }
 
-export function ActionDialog({ resource, action, selection, size, sizeText, filter, search, onClose, onStarted }: Props) {
+export function ActionDialog({ resource, action, selection, size, sizeText, conditions, filter, search, onClose, onStarted }: Props) {
   const m = msg.value;
   const [, navigate] = useLocation();
   const form = useRef<HTMLFormElement>(null);
@@ -94,6 +97,7 @@ export function ActionDialog({ resource, action, selection, size, sizeText, filt
               && ` ${m.excludedNote(formatInteger(selection.except.size))}`}
             {' '}<span class="muted">{m.runsAsJob}</span>
           </p>
+          {selection.kind === 'matching' && <Matching resource={resource} conditions={conditions} search={search} />}
           {action.params.map((param) => {
             const flaw = checked ? flaws.get(param.name) ?? null : null;
             return (
@@ -133,6 +137,20 @@ export function ActionDialog({ resource, action, selection, size, sizeText, filt
         </div>
       </form>
     </Dialog>
+  );
+}
+
+/** Once more what all these rows have in common, or that nothing narrows them down. */
+function Matching({ resource, conditions, search }: Pick<Props, 'resource' | 'conditions' | 'search'>) {
+  const m = msg.value;
+  if (conditions.length === 0 && search === '') {
+    return <p class="notice"><Icon name="warning" />{m.notNarrowed(label(resource.label, resource.name))}</p>;
+  }
+  return (
+    <ul class="plain-list chips" aria-label={m.filter}>
+      {search !== '' && <li class="chip plain">{m.search}: {search}</li>}
+      {conditions.map((condition, i) => <li key={i} class="chip plain">{conditionText(condition, resource.columns)}</li>)}
+    </ul>
   );
 }
 

@@ -118,6 +118,7 @@ export function ResourceList({ resource, me }: { resource: Resource; me: Me }) {
           selection={selection}
           size={sizeOf(selection, matching)}
           sizeText={countText(counted)}
+          conditions={state.conditions}
           filter={filter}
           search={state.search}
           onClose={() => setAction(null)}

@@ -2,7 +2,7 @@
 // The check here only saves a round trip; the database checks again.
 import type { ActionParam } from '../api/types';
 import { fromField, toField } from '../i18n/zone';
-import { fits, typed } from './list-state';
+import { fits, plain, typed } from './list-state';
 
 export type Flaw = 'required' | 'number' | 'integer' | 'min' | 'max' | 'json' | 'value';
 
@@ -14,7 +14,7 @@ export function initialText(param: ActionParam, zone: string | undefined): strin
 }
 
 export function flawOf(param: ActionParam, entered: string): Flaw | null {
-  const text = entered.trim();
+  const text = plain(entered, param.type);
   if (text === '') return param.required ? 'required' : null;
   if (param.type === 'jsonb') return isJson(text) ? null : 'json';
   if (!fits(text, param.type)) {
@@ -36,7 +36,7 @@ export function isNumber(param: ActionParam): boolean {
 export function paramsBody(params: readonly ActionParam[], texts: Readonly<Record<string, string>>, zone: string | undefined): Record<string, unknown> {
   const body: Record<string, unknown> = {};
   for (const param of params) {
-    const text = (texts[param.name] ?? '').trim();
+    const text = plain(texts[param.name] ?? '', param.type);
     if (text === '') continue;
     if (param.type === 'jsonb') body[param.name] = JSON.parse(text);
     else if (param.type === 'timestamptz') body[param.name] = fromField(text, zone);
