@@ -240,7 +240,7 @@ DECLARE
 BEGIN
   PERFORM set_config('lock_timeout', '200ms', true);
   SELECT * INTO target FROM opsadmin_private.job_target(job);
-  IF opsadmin_private.apply_rows(job, target.relation, format('target.%I = ANY (%L::%s[])', target.names[1], job.selected_keys, target.types[1])) <> row_count THEN
+  IF opsadmin_private.apply_rows(job, target.relation, format('target.%I %s ANY (%L::%s[])', target.names[1], opsadmin_private.comparison(target.types[1], '='), job.selected_keys, target.types[1])) <> row_count THEN
     RAISE data_exception;
   ELSIF NOT opsadmin_private.lock_job(job.id) THEN
     RAISE lock_not_available;
@@ -253,7 +253,7 @@ BEGIN
     RAISE lock_not_available;
   END IF;
   RETURN NULL;
-EXCEPTION WHEN OTHERS THEN
+EXCEPTION WHEN OTHERS OR assert_failure THEN
   RETURN opsadmin_private.error_kind(SQLSTATE);
 END
 $$;

@@ -395,6 +395,25 @@ COMMENT ON FUNCTION opsadmin_private.compile_count IS 'The SQL that counts the r
 REVOKE ALL ON FUNCTION opsadmin_private.compile_count FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION opsadmin_private.compile_count TO opsadmin_internal, opsadmin_partner;
 
+-- A filter that fits, in words: what a job's summary tells people of it. NULL for none.
+CREATE OR REPLACE FUNCTION opsadmin_private.filter_text(filter jsonb) RETURNS text
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  joiner text := CASE WHEN filter ? 'and' THEN 'and' WHEN filter ? 'or' THEN 'or' END;
+BEGIN
+  IF joiner IS NOT NULL THEN
+    RETURN (SELECT string_agg(CASE WHEN jsonb_array_length(filter -> joiner) > 1 AND part ?| '{and,or}' THEN '(' || opsadmin_private.filter_text(part) || ')'
+                                   ELSE opsadmin_private.filter_text(part) END, ' ' || joiner || ' ' ORDER BY place)
+            FROM jsonb_array_elements(filter -> joiner) WITH ORDINALITY AS p (part, place));
+  ELSIF filter ->> 'op' = 'is_null' THEN
+    RETURN format('%s is %s', filter ->> 'column', CASE WHEN (filter -> 'value')::boolean THEN 'empty' ELSE 'not empty' END);
+  END IF;
+  RETURN format('%s %s %s', filter ->> 'column', filter ->> 'op', filter -> 'value');
+END
+$$;
+COMMENT ON FUNCTION opsadmin_private.filter_text IS 'A filter in words, for the summary of a job';
+REVOKE ALL ON FUNCTION opsadmin_private.filter_text FROM PUBLIC;
+
 -- A selection as SQL over the alias target, with a summary for people; OA423 when it does not fit, OA436 when the table has
 -- another primary key than the resource.
 CREATE OR REPLACE FUNCTION opsadmin_private.compile_selection(resource opsadmin.resource, selection jsonb, OUT condition text, OUT selected_keys text[], OUT summary text)
@@ -403,6 +422,7 @@ DECLARE
   key_type text := (SELECT c.type_name FROM opsadmin.resource_column c WHERE c.resource_name = resource.name AND c.column_name = resource.key_column);
   list_name text := CASE WHEN selection ? 'ids' THEN 'ids' ELSE 'except' END;
   keys text;
+  told text;
 BEGIN
   IF jsonb_typeof(selection) IS DISTINCT FROM 'object' OR NOT (selection ? 'ids' OR selection ? 'filter' OR selection ? 'search')
      OR selection ? 'ids' AND (selection ? 'filter' OR selection ? 'search' OR selection ? 'except')
@@ -446,8 +466,9 @@ BEGIN
     condition := opsadmin_private.compile_filter(resource.name, selection -> 'filter', '/selection/filter')
       || ' AND ' || opsadmin_private.compile_search(resource.name, selection ->> 'search', '/selection/search')
       || CASE WHEN keys IS NULL THEN '' ELSE format(' AND target.%I %s ALL (%L::%s[])', resource.key_column, opsadmin_private.comparison(key_type, '<>'), keys, key_type) END;
+    told := opsadmin_private.filter_text(nullif(nullif(selection -> 'filter', 'null'), '{}'));
     summary := concat_ws(', ',
-      CASE WHEN coalesce(selection -> 'filter', 'null') IN ('null', '{}') AND coalesce(btrim(selection ->> 'search'), '') = '' THEN 'all' ELSE 'all matching' END,
+      concat_ws(' ', 'all', CASE WHEN told IS NOT NULL OR btrim(selection ->> 'search') <> '' THEN 'matching' END, left(told, 500) || CASE WHEN length(told) > 500 THEN '…' ELSE '' END),
       '"' || nullif(btrim(selection ->> 'search'), '') || '"',
       'except ' || nullif(jsonb_array_length(coalesce(selection -> 'except', '[]')), 0));
   END IF;

@@ -91,13 +91,16 @@ test('from a row of a list to its history, and to how it was', async () =>
   inWindow({ as: await session('internal'), permissions: ['clipboard-read', 'clipboard-write'] }, async (page) => {
     await show(page, address('internal', `/resources/product?q=Second+name`));
     await page.getByRole('link', { name: String(product), exact: true }).click();
-    await heading(page, new RegExp(`${product}: history`));
+    await heading(page, `Products ${product}`);
     await arrived(page, address('internal', historyPath));
     await loaded(page);
+    // As it is, in the order and with the names of the list.
+    const name = page.locator('.versus tr').filter({ has: page.getByRole('rowheader', { name: /^Name/ }) });
+    assert.deepEqual(await name.getByRole('cell').allInnerTexts(), ['Second name']);
+    assert.deepEqual(await page.locator('.versus tbody th').allInnerTexts(), ['ID', 'Name', 'Price', 'Stock', 'Public', 'Shop']);
     await show(page, address('internal', `${historyPath}?at=${moment}`));
-    const name = page.locator('.versus tr').filter({ has: page.getByRole('rowheader', { name: /^name/ }) });
     assert.deepEqual(await name.getByRole('cell').allInnerTexts(), ['First name', 'Second name']);
-    await page.getByText('Not in the log: updated_at').waitFor();
+    await page.getByText('Not in the log: Updated').waitFor();
     await page.getByRole('button', { name: 'Copy as SQL' }).click();
     await page.getByText('SQL copied').waitFor();
     const { status, stdout, stderr } = spawnSync('psql', ['-XAtq', '-v', 'ON_ERROR_STOP=1'], { input: await page.evaluate(() => navigator.clipboard.readText()), encoding: 'utf8' });
@@ -110,9 +113,15 @@ test('from a row of a list to its history, and to how it was', async () =>
     await page.getByRole('heading', { name: 'As of a moment' }).and(page.locator(':focus')).waitFor();
     await page.getByRole('button', { name: 'Close' }).click();
     await arrived(page, address('internal', historyPath));
-    await page.getByLabel('Moment').fill('2020-01-01T00:00:01');
+    await page.getByLabel('As of', { exact: true }).fill('2020-01-01T00:00:01');
     await page.getByRole('button', { name: 'Show' }).click();
     await page.getByText(/^The log has nothing about this record from before/).waitFor();
+  }));
+
+test('a record that there is not is said to be so', async () =>
+  inWindow({ as: await session('internal') }, async (page) => {
+    await show(page, address('internal', '/resources/product/999999999/history'));
+    await page.getByText('There is no such record, or it is not open to you.').waitFor();
   }));
 
 test('from an entry to the history of its record', async () =>
@@ -121,6 +130,18 @@ test('from an entry to the history of its record', async () =>
     await page.locator('.expander').first().click();
     await page.getByRole('link', { name: 'History of the record' }).click();
     await arrived(page, address('internal', historyPath));
+  }));
+
+test('an entry speaks of its record as the list does, and leads to it; the table has its name in the details', async () =>
+  inWindow({ site: 'partner', as: await session('partner'), locale: 'ko-KR' }, async (page) => {
+    await show(page, address('partner', path));
+    const row = entries(page).filter({ hasText: 'First name → Second name' }).first();
+    assert.match((await row.innerText()).replace(/\s+/g, ' '), new RegExp(`상품 ${product} 상품명 First name → Second name`));
+    await row.locator('.expander').click();
+    await page.getByRole('rowheader', { name: '상품명' }).waitFor();
+    await page.getByRole('link', { name: 'shop.product', exact: true }).waitFor();
+    await row.getByRole('link', { name: `상품 ${product}` }).click();
+    await arrived(page, address('partner', historyPath));
   }));
 
 test('a partner sees staff as support', async () =>
@@ -137,7 +158,7 @@ test('those without the permission find no links, and are told at the address', 
     });
     await page.route('**/rows/*/history**', (route) => route.fulfill({ status: 403, contentType: 'application/problem+json', json: { code: 'OA403', title: 'permission denied', status: 403 } }));
     await show(page, address('internal', '/resources/product'));
-    assert.equal(await page.getByTitle('History of the record').count(), 0);
+    assert.equal(await page.getByTitle('Show the record and its history').count(), 0);
     await show(page, address('internal', historyPath));
     await page.getByRole('alert').getByText('You may not see this').waitFor();
   }));

@@ -69,7 +69,11 @@ describe('the numbers are those of the base tables', () => {
             brief(combined(kpi, who, `${today(zone)} - 13`, today(zone))),
           );
           assert.equal(number(await card(page, kpi).locator('.kpi-value').innerText()), now, `${kpi} today`);
-          assert.equal(await card(page, kpi).locator('.muted.small').first().innerText(), `vs ${then.toLocaleString('en-GB')}`, kpi);
+          const beside = await card(page, kpi).locator('.muted.small').first().innerText();
+          const [, part] = /^(?:([\d,]+)% of |vs )[\d,.]+$/.exec(beside) ?? assert.fail(beside);
+          assert.ok(beside.endsWith(` ${then.toLocaleString('en-GB')}`), `${kpi}: ${beside}`);
+          assert.equal(part === undefined, then === 0, `${kpi}: ${beside}`);
+          if (part) assert.ok(Math.abs(number(part) - (100 * now) / then) <= 1, `${kpi}: ${beside} for ${now}`);
           const range = await card(page, kpi).locator('.kpi-range').innerText();
           assert.equal(number(/^(?:Average of )?14 days\s+([\d,.]+)/.exec(range)?.[1] ?? range), whole, `${kpi} in 14 days`);
         }
@@ -288,6 +292,21 @@ test('what is provisional is told in words, and only then', async () =>
     assert.doesNotMatch(await page.locator('.kpi-table tbody tr').last().innerText(), /provisional/);
     await show(page, at('internal', `from=${dayBefore("'UTC'", 20)}`, `to=${dayBefore("'UTC'", 10)}`));
     assert.equal(await note.count(), 0);
+  }));
+
+test('a month that the range has in part is told apart, and whole ones are not', async () =>
+  inWindow({ as: await session('internal') }, async (page) => {
+    const [from, to] = ["'-2 months +1 day'", "'-1 day'"].map((step) => sql(`SELECT (date_trunc('month', ${today("'UTC'")}) + interval ${step})::date`));
+    const range = [`from=${from}`, `to=${to}`, 'by=month'];
+    await show(page, at('internal', ...range));
+    await page.getByText('In part: the range does not have all days').waitFor();
+    await slider(page).focus();
+    await page.keyboard.press('Home');
+    await until('the first month', async () => (await spoken(page)).endsWith(', in part'));
+    await show(page, at('internal', ...range, 'view=table'));
+    assert.deepEqual(await page.locator('.kpi-table tbody th').evaluateAll((all) => all.map((cell) => cell.textContent.endsWith('in part'))), [false, true]);
+    await show(page, at('internal', ...range.slice(1), `from=${from.slice(0, 8)}01`));
+    assert.equal(await page.getByText('In part:').count(), 0);
   }));
 
 test('the chart is drawn anew for another theme, and fits a narrower window', async () =>

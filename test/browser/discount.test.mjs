@@ -85,7 +85,7 @@ let countOfStaff;
 test('staff give ten products a discount and find ten entries', async () =>
   inWindow({ as: await session('internal') }, async (page) => {
     await show(page, address('internal', '/'));
-    await page.getByRole('link', { name: 'Products' }).click();
+    await page.getByRole('link', { name: 'Products', exact: true }).click();
     await heading(page, 'Products');
     await loaded(page);
     countOfStaff = await countShown(page);
@@ -110,7 +110,7 @@ test('staff give ten products a discount and find ten entries', async () =>
     const [[id, [was, is]]] = expected(prices);
     await page.getByRole('button', { name: `Details of shop.product ${id}`, exact: true }).click();
     const detail = page.locator('.detail-row:not([hidden])');
-    assert.equal((await detail.getByRole('row', { name: /^price/ }).innerText()).replace(/\s+/g, ' '), `price ${was} ${is}`);
+    assert.equal((await detail.getByRole('row', { name: /^Price/ }).innerText()).replace(/\s+/g, ' '), `Price ${was} ${is}`);
     const facts = await detail.locator('.facts').innerText();
     for (const fact of ['POST /api/v1/admin/actions/discount/run', '127.0.0.1', 'discount']) assert.ok(facts.includes(fact), facts);
   }));
@@ -160,4 +160,27 @@ test("a partner cannot reach another tenant's product, job or site", async () =>
     await page.context().addCookies([{ name, value, url: new URL('/', elsewhere).href }]);
     await page.goto(elsewhere);
     await page.getByText('This tenant does not exist or is not open to you.').waitFor();
+  }));
+
+test('what all matching rows have in common is told before the start, and by the job; so is that nothing narrows them down', async () =>
+  inWindow({ site: 'partner', as: await session('partner') }, async (page) => {
+    const openDialog = async (query) => {
+      await show(page, address('partner', `/resources/product${query}`));
+      await page.getByRole('checkbox', { name: 'Select all rows on this page' }).click();
+      await page.getByRole('button', { name: /^Select all [\d,]+ matching$/ }).click();
+      await page.getByRole('region', { name: 'Actions for the selection' }).getByRole('button', { name: 'Discount' }).click();
+      return page.getByRole('dialog');
+    };
+    const everything = await openDialog('');
+    await everything.getByText('No search and no filter: these are all Products there are.').waitFor();
+    await everything.getByRole('button', { name: 'Cancel' }).click();
+
+    const dialog = await openDialog('?f=price.gte.1000&f=is_public.eq.true&size=25');
+    assert.deepEqual(await dialog.getByRole('list', { name: 'Filter' }).getByRole('listitem').allInnerTexts(), ['Price ≥ 1,000', 'Public = Yes']);
+    const confirmation = dialog.getByLabel('Type discount to confirm');
+    if (await confirmation.count()) await confirmation.fill('discount');
+    await dialog.getByRole('button', { name: 'Start' }).click();
+    await page.waitForURL(/\/jobs\/\d+$/);
+    await page.getByText('all matching: price >= 1000 and is_public = true', { exact: true }).waitFor();
+    await state(page, 'Done').waitFor({ timeout: patience * 1000 });
   }));

@@ -79,7 +79,7 @@ test('the keyboard alone signs in, selects rows and opens a dialog, and Escape l
     await page.keyboard.type(env.internal.password);
     await page.keyboard.press('Enter');
     await heading(page, 'Dashboard');
-    await tabTo(page, page.getByRole('link', { name: 'Products' }));
+    await tabTo(page, page.getByRole('link', { name: 'Products', exact: true }));
     await page.keyboard.press('Enter');
     await arrived(page, address('internal', '/resources/product'));
     await heading(page, 'Products');

@@ -19,6 +19,7 @@ test('a wrong password is told, and the right one leads to the address that was 
     await enterCredentials(page, email, `${password}?`);
     await page.getByRole('alert').getByText(wrongCredentials).waitFor();
     assert.equal(await page.getByLabel('Password', { exact: true }).inputValue(), '');
+    await page.getByLabel('Password', { exact: true }).and(page.locator(':focus')).waitFor();
     await enterCredentials(page, email, password);
     await arrived(page, asked);
     await heading(page, 'Products');

@@ -1,8 +1,9 @@
-// Staff who act in one tenant: only with a reason, and with the rows of this tenant alone until they leave it.
+// Staff who act in one tenant: only with a reason, and with the rows of this tenant alone until they leave it. Moments are
+// told and entered by the tenant's clock.
 // topic: page isolation
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { address, env, inWindow, loaded, session, show, sql } from './lib.mjs';
+import { address, arrived, env, inWindow, loaded, session, show, sql } from './lib.mjs';
 
 test('acting in a tenant needs a reason, narrows the list, and ends', async () =>
   inWindow({ as: await session('internal') }, async (page) => {
@@ -49,4 +50,25 @@ test('a suspended tenant is shut, says so, and lets one sign out; staff are told
   } finally {
     sql(`UPDATE opsadmin.tenant SET suspended_at = NULL WHERE slug = '${env.slug}'`);
   }
+});
+
+test("moments are told and entered by the tenant's clock, wherever the browser is", async () => {
+  const zone = sql(`SELECT time_zone FROM opsadmin.tenant WHERE slug = '${env.slug}'`);
+  await inWindow({ site: 'partner', as: await session('partner'), timezoneId: 'America/New_York' }, async (page) => {
+    await show(page, address('partner', '/resources/order?sort=created_at'));
+    await page.locator('.sidebar').getByText(`Times in ${zone}`).waitFor();
+    const [key, told] = sql(`SELECT o.id, to_char(o.created_at AT TIME ZONE '${zone}', 'FMDD FMMon YYYY, HH24:MI') FROM orders."order" o JOIN opsadmin.tenant t ON t.id = o.tenant_id
+      WHERE t.slug = '${env.slug}' ORDER BY o.created_at, o.id LIMIT 1`).split('|');
+    const row = page.locator('tbody tr').first();
+    assert.ok((await row.innerText()).startsWith(key));
+    assert.equal(await row.locator('time').innerText(), told.replace('Sep ', 'Sept '));
+
+    await page.getByRole('button', { name: 'Add filter' }).click();
+    await page.getByLabel('Column').selectOption('created_at');
+    await page.getByLabel('Value').fill('2026-01-02T03:04');
+    await page.getByRole('button', { name: 'Apply' }).click();
+    const moment = new Date(`${sql(`SELECT to_char('2026-01-02 03:04'::timestamp AT TIME ZONE '${zone}' AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS')`)}Z`).toISOString();
+    await arrived(page, address('partner', `/resources/order?${new URLSearchParams([['f', `created_at.gte.${moment}`], ['sort', 'created_at']])}`));
+    await page.getByRole('button', { name: 'Remove filter Ordered ≥ 2 Jan 2026, 03:04' }).waitFor();
+  });
 });

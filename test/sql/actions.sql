@@ -1,5 +1,5 @@
 -- Actions: what define_action() refuses, the parameters and selections of run_action(), and bulk_update().
-SELECT plan(107);
+SELECT plan(113);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -93,12 +93,19 @@ BEGIN;
 SELECT opsadmin.begin_as('lee@example.com', reason => 'spring sale') \g /dev/null
 SELECT opsadmin.run_action('discount', '{"percent":"25"}', '{"filter":{"column":"price","op":">","value":"10"},"search":" tea ","except":["3","4"]}') AS job \gset
 SELECT is((opsadmin.get_job(:job)::jsonb - 'id') - 'created_at',
-          '{"name":"discount","label":{"en":"Discount","ko":"Discount"},"actor_name":"Lee","tenant":{"slug":"acme","name":"Acme"},"target":"regress_shop.item","selection_summary":"all matching, \"tea\", except 2",
+          '{"name":"discount","label":{"en":"Discount","ko":"Discount"},"actor_name":"Lee","tenant":{"slug":"acme","name":"Acme"},"target":"regress_shop.item","selection_summary":"all matching price > \"10\", \"tea\", except 2",
             "params":{"percent":"25"},"state":"PENDING","total":null,"processed":0,"changed":0,"skipped":0,"failed":0,"on_error":"stop","can_retry":false,"has_errors":false,"error":null,"wait_reason":null,"rate":null,"eta":null,"started_at":null,"finished_at":null}',
           'get_job() of a job that waits');
 SELECT is(failure(format('SELECT changes FROM opsadmin.job WHERE id = %s', :job)), '42501', 'its SQL is not for those who run it');
 COMMIT;
 SELECT is(concat_ws(',', run_as, permission, reason, tenant_id, site), 'opsadmin_partner,discount:run,spring sale,1,partner', 'it runs as the site''s role') FROM opsadmin.job WHERE id = :job;
+
+-- A filter in words, as a job's summary has it.
+SELECT is(opsadmin_private.filter_text(filter::jsonb), told, format('in words: %s', coalesce(told, 'no filter')))
+FROM (VALUES (NULL, NULL), ('{"column":"name","op":"contains","value":"tea"}', 'name contains "tea"'), ('{"column":"price","op":"between","value":[10,"20.5"]}', 'price between [10, "20.5"]'),
+  ('{"column":"due","op":"is_null","value":false}', 'due is not empty'), ('{"and":[{"column":"price","op":">","value":1}]}', 'price > 1'),
+  ('{"and":[{"column":"price","op":">","value":1},{"or":[{"column":"due","op":"is_null","value":true},{"column":"is_public","op":"=","value":true}]},{"or":[{"column":"id","op":"in","value":[1,2]}]}]}',
+   'price > 1 and (due is empty or is_public = true) and (id in [1, 2])')) AS f (filter, told);
 
 -- What is selected, and what it changes.
 DELETE FROM opsadmin.job;

@@ -5,6 +5,7 @@ import { withColumnTypes } from './api/column-type';
 import { permits } from './api/permits';
 import { onSessionEnd, Problem, request } from './api/request';
 import type { Me, Resource } from './api/types';
+import { chooseTimeZone } from './i18n/i18n';
 import { dropFromAddress } from './ui/url';
 
 export type Session =
@@ -24,6 +25,7 @@ export async function loadSession(): Promise<void> {
     const resources = needsTenant(me)
       ? []
       : (await request<{ resources: Resource[] }>('GET', '/resources')).body.resources.map(withColumnTypes);
+    chooseTimeZone(me.tenant?.time_zone);
     session.value = { state: 'in', me, resources };
   } catch (error) {
     if (!(error instanceof Problem)) throw error;

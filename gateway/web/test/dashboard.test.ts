@@ -1,7 +1,8 @@
 // What the dashboard draws: ranges of days in the address, lines that are final in part, and bars.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { countDays, dayIn, daysBefore, daysOf, drawable, jobsOf, parseRange, shareOf, sparkPath, splitLine, withRange } from '../src/dashboard/kpi';
+import type { KpiSummary } from '../src/api/types';
+import { comparable, countDays, dayIn, daysBefore, daysOf, drawable, isWhole, jobsOf, parseRange, shareOf, sparkPath, splitLine, withRange } from '../src/dashboard/kpi';
 
 const query = (text: string) => new URLSearchParams(text);
 
@@ -47,6 +48,19 @@ test('a line is dashed on both sides of what is not final', () => {
   assert.deepEqual(splitLine([1, 2], [true, true]), { solid: [1, 2], dashed: [null, null] });
   assert.deepEqual(splitLine([1, 2], [false, false]), { solid: [null, null], dashed: [1, 2] });
   assert.deepEqual(splitLine([1], [false]), { solid: [1], dashed: [null] });
+});
+
+test('a period is whole when the range has its first and its last day', () => {
+  assert.ok(isWhole('day', '2026-11-09', '2026-11-09', '2026-11-09'));
+  assert.ok(isWhole('week', '2026-11-09', '2026-11-09', '2026-11-15'));
+  assert.ok(!isWhole('week', '2026-11-09', '2026-11-10', '2026-11-15') && !isWhole('week', '2026-11-09', '2026-11-09', '2026-11-14'));
+  assert.ok(isWhole('month', '2028-02-01', '2028-02-01', '2028-02-29') && !isWhole('month', '2028-02-01', '2028-02-01', '2028-02-28'));
+  assert.ok(isWhole('month', '2026-12-01', '2026-12-01', '2026-12-31'));
+});
+
+test('what is cut by the range is compared with nothing, as what is not final', () => {
+  const summary = { by: 'week', periods: ['2026-10-26', '2026-11-02', '2026-11-09'], first_day: '2026-10-30', last_day: '2026-11-15' } as KpiSummary;
+  assert.deepEqual(comparable({ sparkline_final: [true, true, false] }, summary), [false, true, false]);
 });
 
 test('a small line holds zero in its scale, and has gaps', () => {

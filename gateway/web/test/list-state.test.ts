@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Column, ColumnType } from '../src/api/types';
-import { filterOf, fits, nextSort, parseListState, typed, writeListState } from '../src/resources/list-state';
+import { filterOf, fits, nextSort, parseListState, plain, typed, writeListState } from '../src/resources/list-state';
 
 const column = (name: string, type: ColumnType): Column => ({
   name, type, label: { en: name, ko: name }, list: true, filter: true, sort: true, search: false,
@@ -59,6 +59,14 @@ test('typed values are checked by type', () => {
   assert.ok(fits('-12.5', 'numeric') && !fits('12,5', 'numeric') && !fits('1e3', 'numeric'));
   assert.ok(fits('12', 'integer') && !fits('1.5', 'integer'));
   assert.ok(fits('2026-11-22', 'date') && !fits('22.11.2026', 'date'));
+  assert.ok(!fits('PAID', 'uuid') && fits('PAID', 'other') && !fits('', 'other'));
+});
+
+test('a number may be grouped as lists show it', () => {
+  assert.equal(plain(' 1,234,567.50 ', 'numeric'), '1234567.50');
+  assert.equal(plain('-1,000', 'bigint'), '-1000');
+  for (const text of ['1,00', '12,5', ',100', '1,000,00']) assert.equal(plain(text, 'numeric'), text);
+  assert.equal(plain('1,000', 'text'), '1,000');
 });
 
 test('a header sorts up, down, not at all', () => {

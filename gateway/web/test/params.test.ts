@@ -9,8 +9,8 @@ const percent: ActionParam = { name: 'percent', label, type: 'numeric', min: 1, 
 const note: ActionParam = { name: 'note', label, type: 'text' };
 
 test('the default is filled in', () => {
-  assert.equal(initialText(percent), '10');
-  assert.equal(initialText(note), '');
+  assert.equal(initialText(percent, 'UTC'), '10');
+  assert.equal(initialText(note, 'UTC'), '');
 });
 
 test('bounds, kind and presence are checked', () => {
@@ -24,5 +24,5 @@ test('bounds, kind and presence are checked', () => {
 });
 
 test('an optional parameter left empty is left out', () => {
-  assert.deepEqual(paramsBody([percent, note], { percent: '12.5', note: ' ' }), { percent: 12.5 });
+  assert.deepEqual(paramsBody([percent, note], { percent: '12.5', note: ' ' }, 'UTC'), { percent: 12.5 });
 });

@@ -1,10 +1,12 @@
 // The form of the audit log's filter: what is asked for most at once, the rest behind a button.
-import { useState } from 'preact/hooks';
+import { useId, useState } from 'preact/hooks';
 import type { ComponentChildren } from 'preact';
-import { msg } from '../i18n/i18n';
+import { label, msg, timeZone } from '../i18n/i18n';
+import { fromField, toField } from '../i18n/zone';
+import { session } from '../session';
 import { site } from '../site';
 import { Icon } from '../ui/Icon';
-import { type AuditFilter, type FilterName, fromField, ops, toField } from './audit-filter';
+import { type AuditFilter, type FilterName, ops } from './audit-filter';
 
 const rare: readonly FilterName[] = ['key', 'action', 'job', 'request', 'id', 'tenant'];
 
@@ -22,10 +24,13 @@ export function AuditFilters({ filter, onApply }: Props) {
     from: m.from, to: m.to, actor: m.actor, target: m.target, key: m.key, op: m.operation, action: m.actionName,
     job: m.jobFilter, request: m.requestNumber, id: m.entryNumber, tenant: m.tenant,
   };
+  const known = knownValues();
+  const id = useId();
   const text = (name: FilterName, placeholder?: string) => (
     <Field label={labels[name]}>
       <input
         type="text"
+        {...(name in known ? { list: `${id}-${name}` } : {})}
         autoCapitalize="none"
         spellcheck={false}
         {...(name === 'job' || name === 'id' ? { inputMode: 'numeric' as const } : {})}
@@ -37,7 +42,7 @@ export function AuditFilters({ filter, onApply }: Props) {
   );
   const moment = (name: 'from' | 'to') => (
     <Field label={labels[name]}>
-      <input type="datetime-local" step={1} value={toField(draft[name])} onInput={(e) => set(name, fromField(e.currentTarget.value))} />
+      <input type="datetime-local" step={1} value={toField(draft[name], timeZone.value)} onInput={(e) => set(name, fromField(e.currentTarget.value, timeZone.value))} />
     </Field>
   );
   return (
@@ -50,7 +55,12 @@ export function AuditFilters({ filter, onApply }: Props) {
         onApply(draft);
       }}
     >
-      {text('actor')}
+      {Object.entries(known).map(([name, values]) => (
+        <datalist key={name} id={`${id}-${name}`}>
+          {values.map(({ value, text: shown }) => <option key={value} value={value}>{shown}</option>)}
+        </datalist>
+      ))}
+      {text('actor', m.actorHint)}
       {text('target', 'shop.product')}
       <Field label={labels.op}>
         <select value={draft.op ?? ''} onChange={(e) => set('op', e.currentTarget.value)}>
@@ -81,6 +91,16 @@ export function AuditFilters({ filter, onApply }: Props) {
       </div>
     </form>
   );
+}
+
+/** What the page knows of the values of a filter; others can be typed. */
+function knownValues(): Partial<Record<FilterName, { value: string; text: string }[]>> {
+  const current = session.value;
+  if (current.state !== 'in') return {};
+  return {
+    target: current.resources.map((resource) => ({ value: resource.target, text: label(resource.label, resource.name) })),
+    tenant: current.me.tenants.map(({ slug, name }) => ({ value: slug, text: name })),
+  };
 }
 
 function Field({ label, children }: { label: string; children: ComponentChildren }) {

@@ -94,10 +94,11 @@ export function AuditList() {
       )}
       {page.problem && page.data !== undefined && follows && <ProblemNotice problem={page.problem} title={m.staleNotice} />}
       {page.problem && (page.data === undefined || !follows) ? (
-        <ProblemView
-          problem={page.problem}
-          onRetry={page.problem.code === 'OA424' ? () => put('cursor', null) : page.reload}
-        />
+        <ProblemView problem={page.problem} onRetry={page.reload} onFirstPage={() => put('cursor', null)}>
+          {filter !== null && [404, 422].includes(page.problem.status) && (
+            <button type="button" class="button" onClick={() => go({})}>{m.clearFilters}</button>
+          )}
+        </ProblemView>
       ) : page.data === undefined ? (
         <Skeleton lines={12} />
       ) : page.data.rows.length === 0 ? (

@@ -3,12 +3,12 @@ import { type ComponentChildren, Fragment } from 'preact';
 import { useId, useState } from 'preact/hooks';
 import { Link } from 'wouter-preact';
 import type { AuditEntry } from '../api/types';
-import { formatFull, formatStamp, msg } from '../i18n/i18n';
-import { session } from '../session';
+import { formatFull, formatStamp, label, msg } from '../i18n/i18n';
 import { Icon } from '../ui/Icon';
 import { address } from '../ui/url';
 import { type AuditFilter, keyField, writeAuditFilter } from './audit-filter';
 import { changesOf, type FieldChange, keyText, valueText } from './diff';
+import { fieldName, resourceOf } from './names';
 import { historyOfEntry } from './row-path';
 
 // So many changed fields are shown in the row itself.
@@ -66,7 +66,7 @@ function EntryRows({ entry, actions }: { entry: AuditEntry; actions: ComponentCh
         </td>
         <td><Who entry={entry} /></td>
         <td><OpChip op={entry.op} /></td>
-        <td><span class="mono">{entry.target}</span> <span class="key">{key}</span></td>
+        <td><Target entry={entry} /></td>
         <td><ChangeSummary entry={entry} changes={changes} /></td>
         <td>{entry.job_id !== null && <Link href={`/jobs/${entry.job_id}`}>#{entry.job_id}</Link>}</td>
       </tr>
@@ -75,6 +75,20 @@ function EntryRows({ entry, actions }: { entry: AuditEntry; actions: ComponentCh
       </tr>
     </Fragment>
   );
+}
+
+/** The record, which leads to its history where its table is a resource; a statement's or an event's table alone. */
+export function Target({ entry }: { entry: AuditEntry }) {
+  const resource = resourceOf(entry.target);
+  const history = historyOfEntry(entry, resource ? [resource] : []);
+  const text = (
+    <>
+      {resource ? <span title={resource.target}>{label(resource.label, resource.name)}</span> : <span class="mono">{entry.target}</span>}
+      {' '}
+      <span class="key">{keyText(entry.target_pk)}</span>
+    </>
+  );
+  return history === null ? text : <Link href={history} class="row-link">{text}</Link>;
 }
 
 /** Who made the change; a partner is not told who of the staff worked in all tenants at once. */
@@ -101,7 +115,7 @@ export function ChangeSummary({ entry, changes }: { entry: AuditEntry; changes: 
     <span class="change-summary">
       {changes.slice(0, IN_ROW).map(({ field, before, after }) => (
         <span key={field} class="change">
-          <span class="muted">{field}</span> <del>{valueText(before)}</del>
+          <span class="muted">{fieldName(entry.target, field)}</span> <del>{valueText(before)}</del>
           <span aria-hidden="true"> → </span>
           <ins>{valueText(after)}</ins>
         </span>
@@ -119,11 +133,12 @@ interface DetailProps {
 
 function EntryDetail({ entry, changes, actions }: DetailProps) {
   const m = msg.value;
-  const resources = session.value.state === 'in' ? session.value.resources : [];
-  const history = historyOfEntry(entry, resources);
+  const resource = resourceOf(entry.target);
+  const history = historyOfEntry(entry, resource ? [resource] : []);
   const facts: [string, ComponentChildren][] = [
     [m.when, formatFull(entry.created_at)],
     [m.tenant, entry.tenant?.name ?? null],
+    [m.target, entry.target && <Narrow filter={{ target: entry.target }} text={entry.target} />],
     [m.actionName, entry.action && <Narrow filter={{ action: entry.action }} text={entry.action} />],
     [m.request, [entry.method, entry.path].filter(Boolean).join(' ') || null],
     [m.requestNumber, entry.request_id && <Narrow filter={{ request: entry.request_id }} text={entry.request_id} />],
@@ -146,7 +161,7 @@ function EntryDetail({ entry, changes, actions }: DetailProps) {
           <tbody>
             {changes.map(({ field, before, after }) => (
               <tr key={field}>
-                <th scope="row" class="mono">{field}</th>
+                <th scope="row" title={field}>{fieldName(entry.target, field)}</th>
                 <td class="before">{valueText(before)}</td>
                 <td class="after">{valueText(after)}</td>
               </tr>

@@ -1,4 +1,4 @@
-// The filter of the audit log as the URL holds it, as the API wants it, and its times as a field shows them. Pure.
+// The filter of the audit log as the URL holds it and as the API wants it. Pure.
 
 /** The names in the URL and in the API's filter, in the order of the form. */
 export const filterNames = ['from', 'to', 'actor', 'target', 'key', 'op', 'action', 'job', 'request', 'id', 'tenant'] as const;
@@ -43,17 +43,4 @@ function keyOf(text: string): unknown {
 export function keyField(key: Readonly<Record<string, unknown>>): string {
   const values = Object.values(key);
   return values.length === 1 && typeof values[0] === 'string' && !values[0].startsWith('{') ? values[0] : JSON.stringify(key);
-}
-
-/** A moment as a field of type datetime-local has it, in the zone of the browser; empty for what is no moment. */
-export function toField(iso: string | undefined): string {
-  const date = new Date(iso ?? '');
-  if (Number.isNaN(date.getTime())) return '';
-  // As browsers write it, without seconds that are zero: another text would be set while somebody types.
-  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 19).replace(/:00$/, '');
-}
-
-export function fromField(text: string): string {
-  const date = new Date(text);
-  return text === '' || Number.isNaN(date.getTime()) ? '' : date.toISOString();
 }

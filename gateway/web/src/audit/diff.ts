@@ -35,9 +35,12 @@ export interface FieldThenAndNow {
   differs: boolean;
 }
 
-/** The fields of a row as it was and as it is, those that differ first. */
-export function fieldsOf(row: Readonly<Record<string, unknown>> | null, present: Readonly<Record<string, unknown>> | null): FieldThenAndNow[] {
-  const fields = [...new Set([...Object.keys(row ?? {}), ...Object.keys(present ?? {})])].map((field) => {
+type Fields = Readonly<Record<string, unknown>> | null;
+
+/** The fields of a row as it was and as it is, those that differ first, and in the given order. */
+export function fieldsOf(row: Fields, present: Fields, order: readonly string[]): FieldThenAndNow[] {
+  const names = new Set([...order, ...Object.keys(row ?? {}), ...Object.keys(present ?? {})]);
+  const fields = [...names].filter((name) => name in (row ?? {}) || name in (present ?? {})).map((field) => {
     const was = row?.[field];
     const is = present?.[field];
     return { field, was, is, differs: JSON.stringify(was) !== JSON.stringify(is) };

@@ -3,10 +3,14 @@
 import { formatPercent, msg } from '../i18n/i18n';
 import { Icon } from '../ui/Icon';
 
+/** Beyond this there was next to nothing before, and the digits say nothing. */
+const MOST = 9.99;
+
 export function Change({ change }: { change: string | null }) {
   const m = msg.value;
   if (change === null) return null;
-  const percent = formatPercent(Math.abs(Number(change)));
+  const size = Math.abs(Number(change));
+  const percent = size < MOST ? formatPercent(size) : `>${formatPercent(MOST)}`;
   const rounded = Math.round(Number(change) * 100);
   return (
     <span class="change-chip">

@@ -5,15 +5,15 @@ import { Link, useLocation } from 'wouter-preact';
 import { withQuery } from '../api/request';
 import type { AuditPage, JobPage, KpiRanking, KpiSummary, Me } from '../api/types';
 import { useQuery } from '../api/use-query';
-import { formatDateTime, formatDays, formatFull, formatTime, formatWeekday, label, msg } from '../i18n/i18n';
+import { formatDateTime, formatDays, formatFull, formatTime, formatTimeOrDay, formatWeekday, label, msg } from '../i18n/i18n';
 import { isActive } from '../jobs/job';
 import { JobProgress } from '../jobs/JobProgress';
 import { paceOfJobs } from '../jobs/JobList';
 import { JobStateChip } from '../jobs/JobStateChip';
 import { can } from '../session';
 import { call, literal } from '../sql/sql';
-import { ChangeSummary, OpChip, Who } from '../audit/AuditTable';
-import { changesOf, keyText } from '../audit/diff';
+import { ChangeSummary, OpChip, Target, Who } from '../audit/AuditTable';
+import { changesOf } from '../audit/diff';
 import { CopySql } from '../ui/CopySql';
 import { Icon } from '../ui/Icon';
 import { Page } from '../ui/Page';
@@ -242,10 +242,10 @@ function RecentChanges() {
           <ul class="plain-list rows">
             {audit.data.rows.map((entry) => (
               <li key={entry.id} class="recent-change">
-                <time class="muted" dateTime={entry.created_at}>{formatTime(entry.created_at)}</time>
+                <time class="muted" dateTime={entry.created_at} title={formatFull(entry.created_at)}>{formatTimeOrDay(entry.created_at)}</time>
                 <span><Who entry={entry} /></span>
                 <OpChip op={entry.op} />
-                <span><span class="mono">{entry.target}</span> <span class="key">{keyText(entry.target_pk)}</span></span>
+                <span><Target entry={entry} /></span>
                 <ChangeSummary entry={entry} changes={changesOf(entry)} />
               </li>
             ))}

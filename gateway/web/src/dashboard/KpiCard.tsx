@@ -1,9 +1,9 @@
-// Today's value of one KPI beside that of the same weekday a week ago, its course, and the value of the range beside that of
-// the days before; chosen, it is the one that is drawn large below.
+// Today's value of one KPI as a part of the whole of the same weekday a week ago (a day that is not over is no decline), its
+// course, and the value of the range beside that of the days before; chosen, it is the one that is drawn large below.
 import type { Kpi, KpiSummary } from '../api/types';
-import { formatBrief, label, msg } from '../i18n/i18n';
+import { formatBrief, formatPercent, label, msg } from '../i18n/i18n';
 import { Change } from './Change';
-import { countDays, drawable, sparkPath, splitLine } from './kpi';
+import { comparable, countDays, drawable, sparkPath, splitLine } from './kpi';
 
 interface Props {
   kpi: Kpi;
@@ -22,11 +22,11 @@ export function KpiCard({ kpi, summary, chosen, onChoose }: Props) {
         {kpi.as_of === null ? <span class="muted">{m.notYetComputed}</span> : (
           <>
             <span class="kpi-value">{formatBrief(today.value)}</span>
-            <span class="kpi-foot">
-              <Change change={today.change} />
-              <span class="muted small">{m.versus(formatBrief(today.same_weekday))}</span>
+            <span class="muted small">
+              {today.change === null ? m.versus(formatBrief(today.same_weekday))
+                : m.partOf(formatPercent(1 + Number(today.change)), formatBrief(today.same_weekday))}
             </span>
-            <Sparkline kpi={kpi} />
+            <Sparkline kpi={kpi} summary={summary} />
             <span class="kpi-range">
               <span class="muted small">{m.overDays[kpi.over_days](countDays(summary.first_day, summary.last_day))}</span>
               <span class="kpi-foot">{formatBrief(kpi.value)} <Change change={kpi.change} /></span>
@@ -38,11 +38,11 @@ export function KpiCard({ kpi, summary, chosen, onChoose }: Props) {
   );
 }
 
-function Sparkline({ kpi }: { kpi: Kpi }) {
+function Sparkline({ kpi, summary }: { kpi: Kpi; summary: KpiSummary }) {
   const width = 120;
   const height = 24;
   const values = kpi.sparkline.map(drawable);
-  const { solid, dashed } = splitLine(values, kpi.sparkline_final);
+  const { solid, dashed } = splitLine(values, comparable(kpi, summary));
   const path = (line: readonly (number | null)[]) => sparkPath(line, values, width, height);
   return (
     <svg class="sparkline" viewBox={`-2 -2 ${width + 4} ${height + 4}`} preserveAspectRatio="none" aria-hidden="true">

@@ -8,7 +8,7 @@ import { stepTo } from '../audit/buckets';
 import { formatAmount, formatCompact, formatDay, formatInteger, formatPeriod, formatShortMonth, label, language, msg } from '../i18n/i18n';
 import { Icon } from '../ui/Icon';
 import { colourOf, usePlotLibrary, useThemeTurn, useWidth } from './drawing';
-import { drawable, jobsOf, splitLine } from './kpi';
+import { comparable, drawable, isWhole, jobsOf, splitLine } from './kpi';
 import type { Plot } from './plot';
 
 const HEIGHT = 240;
@@ -45,9 +45,10 @@ export function KpiChart({ kpi, other, summary, ofAll }: Props) {
       height: HEIGHT,
       lines: shown.map((k, i) => {
         const values = k.sparkline.map(drawable);
+        const whole = comparable(k, summary);
         return {
-          ...splitLine(values, k.sparkline_final),
-          rings: values.flatMap((value, at) => (value !== null && k.sparkline_final[at] === false ? [at] : [])),
+          ...splitLine(values, whole),
+          rings: values.flatMap((value, at) => (value !== null && !whole[at] ? [at] : [])),
           colour: colourOf(element, i === 0 ? 'var(--accent)' : 'var(--second)'),
           area: i === 0 ? colourOf(element, 'color-mix(in srgb, var(--accent) 9%, transparent)') : null,
         };
@@ -89,12 +90,14 @@ export function KpiChart({ kpi, other, summary, ofAll }: Props) {
     setCursor(periods[next] ?? null);
   };
   const period = periods[index] ?? '';
+  const cut = periods.some((at) => !isWhole(by, at, summary.first_day, summary.last_day));
+  const open = shown.some((k) => k.sparkline_final.includes(false));
   const values = shown.map((k) => ({ kpi: k.kpi, name: label(k.label, k.kpi), value: formatAmount(k.sparkline[index] ?? '') }));
-  const final = shown.every((k) => k.sparkline_final[index] !== false);
+  const state = stateOf(summary, shown, index);
   const here = jobsOf(jobs, period);
   const spoken = [
     `${formatPeriod(by, period)}: ${values.map(({ name, value }) => (other === null ? value : `${name} ${value}`)).join(', ')}`,
-    ...(final ? [] : [m.provisional]),
+    ...(state === null ? [] : [state]),
     ...here.map((job) => m.jobMark(label(job.label, job.id), formatInteger(job.changed))),
   ].join(', ');
 
@@ -108,7 +111,7 @@ export function KpiChart({ kpi, other, summary, ofAll }: Props) {
             <strong>{value}</strong>
           </span>
         ))}
-        {!final && <span class="muted">{m.provisional}</span>}
+        {state !== null && <span class="muted">{state}</span>}
         {here.length > 0 && <span class="mark-text"><MarkShape />{here.map((job) => label(job.label, job.id)).join(', ')}</span>}
       </p>
       <div class="chart-body">
@@ -130,15 +133,21 @@ export function KpiChart({ kpi, other, summary, ofAll }: Props) {
         />
         {periods.map((at, i) => <Mark key={at} jobs={jobsOf(jobs, at)} left={lefts[i]} />)}
       </div>
-      {shown.some((k) => k.sparkline_final.includes(false)) && (
+      {(open || cut) && (
         <p class="chart-note muted small">
           <svg class="dash-sample" width="28" height="8" aria-hidden="true"><path d="M1 4H18" /><circle cx="23" cy="4" r="3" /></svg>
-          {m.provisionalNote}
+          <span>{open && m.provisionalNote} {cut && m.partialNote}</span>
         </p>
       )}
       {jobs.length > 0 && <BigJobs jobs={jobs} ofAll={ofAll} />}
     </div>
   );
+}
+
+/** In a word why a value cannot be compared with the others; null when it can. */
+export function stateOf({ by, periods, first_day, last_day }: KpiSummary, kpis: readonly Kpi[], index: number): string | null {
+  if (kpis.some((k) => k.sparkline_final[index] === false)) return msg.value.provisional;
+  return isWhole(by, periods[index] ?? '', first_day, last_day) ? null : msg.value.partial;
 }
 
 /** For the pointer alone: the list below has the same links for everybody. */

@@ -3,6 +3,7 @@ import { Link } from 'wouter-preact';
 import type { KpiSummary } from '../api/types';
 import { formatAmount, formatDays, formatInteger, formatPeriod, label, msg } from '../i18n/i18n';
 import { jobsOf } from './kpi';
+import { stateOf } from './KpiChart';
 
 export function KpiTable({ summary }: { summary: KpiSummary }) {
   const m = msg.value;
@@ -21,8 +22,7 @@ export function KpiTable({ summary }: { summary: KpiSummary }) {
           {summary.periods.map((period, i) => (
             <tr key={period}>
               <th scope="row">
-                {formatPeriod(by, period)}
-                {kpis.some((k) => k.sparkline_final[i] === false) && <span class="muted small"> {m.provisional}</span>}
+                {formatPeriod(by, period)} <span class="muted small">{stateOf(summary, kpis, i)}</span>
               </th>
               {kpis.map((k) => <td key={k.kpi} class="number">{formatAmount(k.sparkline[i] ?? '')}</td>)}
               {jobs.length > 0 && (

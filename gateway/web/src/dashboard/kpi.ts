@@ -1,5 +1,5 @@
 // Arithmetic of the dashboard: the range of days in the address, and what lines are made of. Pure.
-import type { KpiJob, Period } from '../api/types';
+import type { Kpi, KpiJob, KpiSummary, Period } from '../api/types';
 
 export const presets = [7, 14, 30, 90] as const;
 export const periods: readonly Period[] = ['day', 'week', 'month'];
@@ -43,6 +43,22 @@ export function daysBefore(day: string, count: number): string {
   return date.toISOString().slice(0, 10);
 }
 
+/** Whether the range has every day of a period: the first and the last one may be cut by it. */
+export function isWhole(by: Period, period: string, first: string, last: string): boolean {
+  return period >= first && lastDayOf(by, period) <= last;
+}
+
+function lastDayOf(by: Period, period: string): string {
+  if (by !== 'month') return daysBefore(period, by === 'week' ? -6 : 0);
+  const [year = 0, month = 1] = period.split('-').map(Number);
+  return new Date(Date.UTC(year, month, 0)).toISOString().slice(0, 10);
+}
+
+/** Which of a KPI's values can be compared with each other: those that are final, of whole periods. */
+export function comparable({ sparkline_final }: Pick<Kpi, 'sparkline_final'>, { by, periods, first_day, last_day }: KpiSummary): boolean[] {
+  return sparkline_final.map((final, i) => final && isWhole(by, periods[i] ?? '', first_day, last_day));
+}
+
 /** How many days there are from one to another, both counted. */
 export function countDays(first: string, last: string): number {
   return Math.round((Date.parse(last) - Date.parse(first)) / 86_400_000) + 1;
@@ -64,12 +80,12 @@ export function drawable(value: string): number | null {
 type Line = (number | null)[];
 
 /**
- * One line as two: solid between values that are final, dashed on both sides of one that is not. A value belongs to each of
+ * One line as two: solid between values that are comparable, dashed on both sides of one that is not. A value belongs to each of
  * the two that begins or ends at it; one alone is solid.
  */
-export function splitLine(values: readonly (number | null)[], final: readonly boolean[]): { solid: Line; dashed: Line } {
+export function splitLine(values: readonly (number | null)[], comparable: readonly boolean[]): { solid: Line; dashed: Line } {
   const joins = (i: number, wanted: boolean) =>
-    i > 0 && i < values.length && (final[i - 1] === true && final[i] === true) === wanted;
+    i > 0 && i < values.length && (comparable[i - 1] === true && comparable[i] === true) === wanted;
   const part = (wanted: boolean): Line =>
     values.map((value, i) => (joins(i, wanted) || joins(i + 1, wanted) || (values.length === 1 && wanted) ? value : null));
   return { solid: part(true), dashed: part(false) };

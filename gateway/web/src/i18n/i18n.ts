@@ -6,6 +6,7 @@ import { recall, remember } from '../storage';
 import { type Catalog, en } from './en';
 import { errors } from './errors';
 import { ko } from './ko';
+import { isZone } from './zone';
 
 export type Language = 'en' | 'ko';
 
@@ -14,6 +15,15 @@ const catalogs: Record<Language, Catalog> = { en, ko };
 
 export const language = signal<Language>(firstLanguage());
 export const msg = computed<Catalog>(() => catalogs[language.value]);
+
+/** The zone in which moments are told and entered: the tenant's, or the browser's where there is none. */
+export const timeZone = signal<string | undefined>(undefined);
+
+export function chooseTimeZone(name: string | undefined): void {
+  timeZone.value = name !== undefined && isZone(name) ? name : undefined;
+}
+
+export const timeZoneName = () => timeZone.value ?? new Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 function firstLanguage(): Language {
   return (recall(KEY) ?? navigator.language).startsWith('ko') ? 'ko' : 'en';
@@ -31,6 +41,8 @@ export function label(text: Label | null | undefined, fallback: string): string 
 /** The sentence for a problem: ours by its code, else what the server said. */
 export function problemText(problem: Problem): string {
   if (problem.code === 'OFFLINE') return msg.value.offlineText;
+  // A proxy's own page, when the gateway is away.
+  if (problem.code.startsWith('HTTP5')) return msg.value.serverText;
   const known = (errors as Record<string, Label>)[problem.code];
   return known ? known[language.value] : problem.detail || problem.title || msg.value.unexpected;
 }
@@ -41,6 +53,7 @@ interface Formats {
   seconds: Intl.NumberFormat;
   dateTime: Intl.DateTimeFormat;
   stamp: Intl.DateTimeFormat;
+  shortDate: Intl.DateTimeFormat;
   full: Intl.DateTimeFormat;
   time: Intl.DateTimeFormat;
   day: Intl.DateTimeFormat;
@@ -54,14 +67,17 @@ interface Formats {
 
 const formats = computed<Formats>(() => {
   const tag = language.value === 'ko' ? 'ko-KR' : 'en-GB';
+  const clock = { timeZone: timeZone.value, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const;
+  const date = { year: 'numeric', month: language.value === 'ko' ? '2-digit' : 'short', day: language.value === 'ko' ? '2-digit' : 'numeric' } as const;
   return {
     integer: new Intl.NumberFormat(tag, { maximumFractionDigits: 0 }),
     percent: new Intl.NumberFormat(tag, { style: 'percent', maximumFractionDigits: 0 }),
     seconds: new Intl.NumberFormat(tag, { style: 'unit', unit: 'second', unitDisplay: 'short', maximumFractionDigits: 1 }),
-    dateTime: new Intl.DateTimeFormat(tag, { year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' }),
-    stamp: new Intl.DateTimeFormat(tag, { year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' }),
-    full: new Intl.DateTimeFormat(tag, { dateStyle: 'full', timeStyle: 'long' }),
-    time: new Intl.DateTimeFormat(tag, { hour: '2-digit', minute: '2-digit', second: '2-digit' }),
+    dateTime: new Intl.DateTimeFormat(tag, { ...date, ...clock }),
+    stamp: new Intl.DateTimeFormat(tag, { ...date, ...clock, second: '2-digit' }),
+    shortDate: new Intl.DateTimeFormat(tag, { ...clock, month: 'short', day: 'numeric' }),
+    full: new Intl.DateTimeFormat(tag, { timeZone: timeZone.value, dateStyle: 'full', timeStyle: 'long' }),
+    time: new Intl.DateTimeFormat(tag, { ...clock, second: '2-digit' }),
     day: new Intl.DateTimeFormat(tag, { month: 'short', day: 'numeric', timeZone: 'UTC' }),
     longDay: new Intl.DateTimeFormat(tag, { year: 'numeric', month: 'short', day: 'numeric', weekday: 'short', timeZone: 'UTC' }),
     days: new Intl.DateTimeFormat(tag, { year: 'numeric', month: 'short', day: 'numeric', timeZone: 'UTC' }),
@@ -108,6 +124,12 @@ export const formatDateTime = (iso: string) => moment(formats.value.dateTime, is
 export const formatStamp = (iso: string) => moment(formats.value.stamp, iso);
 export const formatFull = (iso: string) => moment(formats.value.full, iso);
 export const formatTime = (iso: string) => moment(formats.value.time, iso);
+
+/** The time of what happened today, and the day of what did not. */
+export function formatTimeOrDay(iso: string): string {
+  const day = (at: string | number) => new Date(at).toLocaleDateString('en', { timeZone: timeZone.value });
+  return day(iso) === day(Date.now()) ? formatTime(iso) : moment(formats.value.shortDate, iso);
+}
 
 // Intl throws for what is no date, and a date may come from the address bar.
 function moment(format: Intl.DateTimeFormat, iso: string): string {

@@ -45,7 +45,11 @@ export function JobDetail({ id, me }: { id: string; me: Me }) {
         </>
       )}
     >
-      {query.problem && job === undefined ? <ProblemView problem={query.problem} onRetry={query.reload} />
+      {query.problem && job === undefined ? (
+        <ProblemView problem={query.problem} onRetry={query.reload}>
+          {query.problem.status < 500 && <Link href="/jobs" class="button">{m.allJobs}</Link>}
+        </ProblemView>
+      )
         : job === undefined ? <Skeleton lines={6} />
         : (
           <>
@@ -93,7 +97,7 @@ function JobBody({ job, audited }: { job: Job; audited: boolean }) {
           <h2>{m.details}</h2>
           <dl class="facts">
             <Fact name={m.target}><span class="mono">{job.target}</span></Fact>
-            <Fact name={m.selection}>{job.selection_summary === null ? '—' : selectionText(job.selection_summary)}</Fact>
+            <Fact name={m.selection}><span class="breakable">{job.selection_summary === null ? '—' : selectionText(job.selection_summary)}</span></Fact>
             {job.tenant && <Fact name={m.tenant}>{job.tenant.name}</Fact>}
             <Fact name={m.startedBy}>{job.actor_name ?? '—'}</Fact>
             <Fact name={m.onError}>{m.onErrorNames[job.on_error]}</Fact>

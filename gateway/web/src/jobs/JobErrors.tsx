@@ -35,7 +35,7 @@ export function JobErrors({ job }: { job: Job }) {
       <header class="panel-head"><h2>{m.failedRows}</h2></header>
       <p class="muted">{job.on_error === 'skip' ? m.failedRowsSkipped : m.failedRowStopped}</p>
       {errors.problem ? (
-        <ProblemView problem={errors.problem} onRetry={errors.problem.code === 'OA424' ? toFirstPage : errors.reload} />
+        <ProblemView problem={errors.problem} onRetry={errors.reload} onFirstPage={toFirstPage} />
       ) : errors.data === undefined ? (
         <Skeleton lines={3} />
       ) : (

@@ -29,10 +29,7 @@ export function JobList() {
   return (
     <Page title={m.jobs} aside={<span class="muted">{m.newest}</span>} actions={<CopySql calls={sql} />}>
       {jobs.problem && jobs.data === undefined ? (
-        <ProblemView
-          problem={jobs.problem}
-          onRetry={jobs.problem.code === 'OA424' ? () => navigate('/jobs', { replace: true }) : jobs.reload}
-        />
+        <ProblemView problem={jobs.problem} onRetry={jobs.reload} onFirstPage={() => navigate('/jobs', { replace: true })} />
       ) : jobs.data === undefined ? (
         <Skeleton lines={8} />
       ) : jobs.data.rows.length === 0 ? (
@@ -46,6 +43,12 @@ export function JobList() {
       <footer class="list-foot"><Pager next={jobs.data?.next ?? null} busy={jobs.loading} /></footer>
     </Page>
   );
+}
+
+/** Whose rows, and which: on one line. */
+function Concern({ job }: { job: Job }) {
+  const text = [job.tenant?.name, job.selection_summary && selectionText(job.selection_summary)].filter(Boolean).join(' · ');
+  return <span class="muted small block ellipsis concern" title={text}>{text}</span>;
 }
 
 function JobTable({ jobs }: { jobs: readonly Job[] }) {
@@ -77,9 +80,7 @@ function JobTable({ jobs }: { jobs: readonly Job[] }) {
                   <Link href={`/jobs/${job.id}`} class="row-link">
                     <span class="key">#{job.id}</span> {label(job.label, job.name)}
                   </Link>
-                  <span class="muted small block">
-                    {[job.tenant?.name, job.selection_summary && selectionText(job.selection_summary)].filter(Boolean).join(' · ')}
-                  </span>
+                  <Concern job={job} />
                 </th>
                 <td>
                   <JobStateChip state={job.state} />

@@ -5,7 +5,8 @@ export function selectionText(summary: string): string {
   const m = msg.value;
   const keys = /^(\d+) selected$/.exec(summary);
   if (keys?.[1]) return m.selectedKeys(formatInteger(Number(keys[1])));
-  const list = /^all( matching)?(, ".*")?(?:, except (\d+))?$/.exec(summary);
+  const list = /^all( matching)?( .+?)?(, ".*")?(?:, except (\d+))?$/s.exec(summary);
   if (list === null) return summary;
-  return (list[1] ? m.matchingRows : m.everyRow) + (list[2] ?? '') + (list[3] ? m.exceptKeys(formatInteger(Number(list[3]))) : '');
+  const [, matching, filter, search, except] = list;
+  return (matching ? m.matchingRows : m.everyRow) + (filter ? `:${filter}` : '') + (search ?? '') + (except ? m.exceptKeys(formatInteger(Number(except))) : '');
 }

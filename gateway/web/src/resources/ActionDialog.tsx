@@ -4,13 +4,15 @@ import { useRef, useState } from 'preact/hooks';
 import { useLocation } from 'wouter-preact';
 import { Problem, request } from '../api/request';
 import type { Action, ActionParam, Resource } from '../api/types';
-import { formatInteger, label, msg } from '../i18n/i18n';
+import { formatInteger, label, msg, timeZone } from '../i18n/i18n';
 import { call, jsonLiteral, literal } from '../sql/sql';
 import { CopySql } from '../ui/CopySql';
 import { Dialog } from '../ui/Dialog';
+import { Icon } from '../ui/Icon';
 import { ProblemNotice } from '../ui/states';
 import { showToast } from '../ui/toast';
-import type { Filter } from './list-state';
+import { conditionText } from './FilterBar';
+import type { Condition, Filter } from './list-state';
 import { ParamField } from './ParamField';
 import { type Flaw, flawOf, initialText, paramsBody } from './params';
 import { type Selection, selectionBody } from './selection';
@@ -23,18 +25,19 @@ interface Props {
   selection: Selection;
   size: number | null;
   sizeText: string;
+  conditions: readonly Condition[];
   filter: Filter | null;
   search: string;
   onClose: () => void;
   onStarted: () => void;
 }
 
-export function ActionDialog({ resource, action, selection, size, sizeText, filter, search, onClose, onStarted }: Props) {
+export function ActionDialog({ resource, action, selection, size, sizeText, conditions, filter, search, onClose, onStarted }: Props) {
   const m = msg.value;
   const [, navigate] = useLocation();
   const form = useRef<HTMLFormElement>(null);
   const [texts, setTexts] = useState<Record<string, string>>(
-    () => Object.fromEntries(action.params.map((param) => [param.name, initialText(param)])),
+    () => Object.fromEntries(action.params.map((param) => [param.name, initialText(param, timeZone.value)])),
   );
   const [typedName, setTypedName] = useState('');
   const [checked, setChecked] = useState(false);
@@ -58,11 +61,11 @@ export function ActionDialog({ resource, action, selection, size, sizeText, filt
     setBusy(true);
     try {
       const started = await request<{ job_id: string }>('POST', `/actions/${encodeURIComponent(action.name)}/run`, {
-        body: { params: paramsBody(action.params, texts), selection: body },
+        body: { params: paramsBody(action.params, texts, timeZone.value), selection: body },
       });
       const id = started.body.job_id;
       onStarted();
-      showToast(m.jobStarted(id), { href: `/jobs/${id}`, text: m.showJob });
+      showToast(m.jobStarted(id));
       navigate(`/jobs/${id}`);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
@@ -94,6 +97,7 @@ export function ActionDialog({ resource, action, selection, size, sizeText, filt
               && ` ${m.excludedNote(formatInteger(selection.except.size))}`}
             {' '}<span class="muted">{m.runsAsJob}</span>
           </p>
+          {selection.kind === 'matching' && <Matching resource={resource} conditions={conditions} search={search} />}
           {action.params.map((param) => {
             const flaw = checked ? flaws.get(param.name) ?? null : null;
             return (
@@ -136,6 +140,20 @@ export function ActionDialog({ resource, action, selection, size, sizeText, filt
   );
 }
 
+/** Once more what all these rows have in common, or that nothing narrows them down. */
+function Matching({ resource, conditions, search }: Pick<Props, 'resource' | 'conditions' | 'search'>) {
+  const m = msg.value;
+  if (conditions.length === 0 && search === '') {
+    return <p class="notice"><Icon name="warning" />{m.notNarrowed(label(resource.label, resource.name))}</p>;
+  }
+  return (
+    <ul class="plain-list chips" aria-label={m.filter}>
+      {search !== '' && <li class="chip plain">{m.search}: {search}</li>}
+      {conditions.map((condition, i) => <li key={i} class="chip plain">{conditionText(condition, resource.columns)}</li>)}
+    </ul>
+  );
+}
+
 function flawText(flaw: Flaw, param: ActionParam): string {
   const m = msg.value;
   switch (flaw) {
@@ -151,5 +169,5 @@ function flawText(flaw: Flaw, param: ActionParam): string {
 
 /** Unfinished input must not break the SQL text: what does not fit yet is left out. */
 function safeParams(params: readonly ActionParam[], texts: Record<string, string>): Record<string, unknown> {
-  return paramsBody(params.filter((param) => flawOf(param, texts[param.name] ?? '') === null), texts);
+  return paramsBody(params.filter((param) => flawOf(param, texts[param.name] ?? '') === null), texts, timeZone.value);
 }

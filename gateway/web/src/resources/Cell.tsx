@@ -1,6 +1,6 @@
 // One value of a row, drawn by the type of its column.
 import type { Column, ColumnType, Resource } from '../api/types';
-import { formatDateTime, formatDecimal, formatFull, formatLongDay, msg } from '../i18n/i18n';
+import { formatDateTime, formatDecimal, formatFull, formatLongDay, formatStamp, msg } from '../i18n/i18n';
 import { Icon } from '../ui/Icon';
 
 /** Keys and references to keys are names, not amounts: their digits are neither grouped nor aligned. */
@@ -12,7 +12,15 @@ export function isAmount(column: Column, resource: Resource): boolean {
   return ['integer', 'bigint', 'numeric'].includes(column.type) && !isReference(column, resource);
 }
 
-export function Cell({ value, type, reference }: { value: unknown; type: ColumnType; reference: boolean }) {
+interface Props {
+  value: unknown;
+  type: ColumnType;
+  reference: boolean;
+  /** Where there is room: nothing is cut off, and moments have their seconds. */
+  full?: boolean;
+}
+
+export function Cell({ value, type, reference, full }: Props) {
   const m = msg.value;
   if (value === null || value === undefined) {
     return <span class="muted"><span aria-hidden="true">—</span><span class="visually-hidden">{m.empty}</span></span>;
@@ -29,13 +37,13 @@ export function Cell({ value, type, reference }: { value: unknown; type: ColumnT
     case 'numeric':
       return <>{formatDecimal(text)}</>;
     case 'timestamptz':
-      return <time dateTime={text} title={formatFull(text)}>{formatDateTime(text)}</time>;
+      return <time dateTime={text} title={formatFull(text)}>{(full ? formatStamp : formatDateTime)(text)}</time>;
     case 'date':
       return <time dateTime={text}>{formatLongDay(text)}</time>;
     case 'jsonb':
     case 'uuid':
-      return <span class="mono ellipsis" title={text}>{text}</span>;
+      return full ? <span class="mono">{text}</span> : <span class="mono ellipsis" title={text}>{text}</span>;
     default:
-      return <span class="ellipsis" title={text}>{text}</span>;
+      return full ? <span class="pre-line">{text}</span> : <span class="ellipsis" title={text}>{text}</span>;
   }
 }

@@ -1,9 +1,10 @@
 // Search and filters of a list. It only reports what was typed; the list keeps its state in the URL.
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
-import type { Column, Resource } from '../api/types';
-import { formatDateTime, formatDecimal, label, msg } from '../i18n/i18n';
+import type { Column, ColumnType, Resource } from '../api/types';
+import { formatDateTime, formatDecimal, label, msg, timeZone } from '../i18n/i18n';
+import { fromField } from '../i18n/zone';
 import { Icon } from '../ui/Icon';
-import { type Condition, fits, type Op, opsOf } from './list-state';
+import { type Condition, fits, type Op, opsOf, plain } from './list-state';
 
 interface Props {
   resource: Resource;
@@ -106,6 +107,7 @@ interface FormProps {
 function FilterForm({ columns, onApply, onClose }: FormProps) {
   const m = msg.value;
   const first = useRef<HTMLSelectElement>(null);
+  const input = useRef<HTMLInputElement>(null);
   const errorId = useId();
   const [columnName, setColumnName] = useState(columns[0]?.name ?? '');
   const column = columns.find((c) => c.name === columnName) ?? columns[0];
@@ -118,15 +120,15 @@ function FilterForm({ columns, onApply, onClose }: FormProps) {
   const ops = opsOf(column.type);
   const op = chosenOp !== null && ops.includes(chosenOp) ? chosenOp : ops[0] ?? '=';
   const boolean = column.type === 'boolean';
-  const entered = boolean && value === '' ? 'true' : value.trim();
+  const entered = boolean && value === '' ? 'true' : plain(value, column.type);
 
   const submit = (event: Event) => {
     event.preventDefault();
     const ok = op === 'is_null' || fits(entered, column.type);
     setWrong(!ok);
-    if (!ok) return;
-    // A local date and time becomes a moment, so that the link means the same to everybody.
-    const stored = column.type === 'timestamptz' && op !== 'is_null' ? new Date(entered).toISOString() : entered;
+    if (!ok) return input.current?.focus();
+    // A date and time becomes a moment, so that the link means the same to everybody.
+    const stored = column.type === 'timestamptz' && op !== 'is_null' ? fromField(entered, timeZone.value) : entered;
     onApply({ column: column.name, op, value: op === 'is_null' ? '' : stored });
   };
 
@@ -163,6 +165,7 @@ function FilterForm({ columns, onApply, onClose }: FormProps) {
             </select>
           ) : (
             <input
+              ref={input}
               type={column.type === 'date' ? 'date' : column.type === 'timestamptz' ? 'datetime-local' : 'text'}
               {...(['integer', 'bigint', 'numeric'].includes(column.type) ? { inputMode: 'decimal' as const } : {})}
               value={value}
@@ -177,12 +180,25 @@ function FilterForm({ columns, onApply, onClose }: FormProps) {
         <button type="submit" class="button primary">{m.applyFilter}</button>
         <button type="button" class="button" onClick={onClose}>{m.cancel}</button>
       </div>
-      <p id={errorId} class="field-error" role="status">{wrong ? m.filterInvalid : ''}</p>
+      <p id={errorId} class="field-error" role="status">{wrong ? flawOfValue(column.type, entered) : ''}</p>
     </form>
   );
 }
 
-function conditionText({ column, op, value }: Condition, columns: readonly Column[]): string {
+/** What to enter instead. */
+function flawOfValue(type: ColumnType, entered: string): string {
+  const m = msg.value;
+  switch (type) {
+    case 'timestamptz': return m.dateAndTime;
+    case 'date': return m.dateNeeded;
+    case 'integer':
+    case 'bigint': return m.notAnInteger;
+    case 'numeric': return m.notANumber;
+    default: return entered === '' ? m.fillIn : m.filterInvalid;
+  }
+}
+
+export function conditionText({ column, op, value }: Condition, columns: readonly Column[]): string {
   const m = msg.value;
   const found = columns.find((c) => c.name === column);
   const name = label(found?.label, column);

@@ -65,10 +65,11 @@ export function ResourceList({ resource, me }: { resource: Resource; me: Me }) {
         onConditions={(conditions) => go({ conditions })}
       />
       {rows.problem ? (
-        <ProblemView
-          problem={rows.problem}
-          onRetry={rows.problem.code === 'OA424' ? () => go({}, true) : rows.reload}
-        />
+        <ProblemView problem={rows.problem} onRetry={rows.reload} onFirstPage={() => go({}, true)}>
+          {rows.problem.status === 422 && (
+            <button type="button" class="button" onClick={() => go({ search: '', conditions: [], sort: '' })}>{m.clearFilters}</button>
+          )}
+        </ProblemView>
       ) : rows.data === undefined ? (
         <Skeleton lines={12} />
       ) : rows.data.rows.length === 0 ? (
@@ -117,6 +118,7 @@ export function ResourceList({ resource, me }: { resource: Resource; me: Me }) {
           selection={selection}
           size={sizeOf(selection, matching)}
           sizeText={countText(counted)}
+          conditions={state.conditions}
           filter={filter}
           search={state.search}
           onClose={() => setAction(null)}

@@ -98,7 +98,7 @@ export function RowTable({ resource, rows, sort, busy, audited, selection, onSor
                     class={isAmount(column, resource) ? 'number' : ''}
                   >
                     {column === linked ? (
-                      <Link href={historyPath(resource.name, key)} class="row-link" title={m.historyOfRecord}>
+                      <Link href={historyPath(resource.name, key)} class="row-link" title={m.openRecord}>
                         <Cell value={row[column.name]} type={column.type} reference={isReference(column, resource)} />
                       </Link>
                     ) : <Cell value={row[column.name]} type={column.type} reference={isReference(column, resource)} />}

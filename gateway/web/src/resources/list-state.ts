@@ -94,6 +94,13 @@ export function typed(value: string, type: ColumnType): string | number | boolea
   return numeric && String(Number(value)) === value ? Number(value) : value;
 }
 
+/** A number as people type or copy it, with its thousands grouped as the lists show them, as the server reads it. */
+export function plain(text: string, type: ColumnType): string {
+  const value = text.trim();
+  const grouped = ['integer', 'bigint', 'numeric'].includes(type) && /^-?\d{1,3}(,\d{3})+(\.\d+)?$/.test(value);
+  return grouped ? value.replaceAll(',', '') : value;
+}
+
 /** Whether a text typed by a person can be a value of the type. */
 export function fits(value: string, type: ColumnType): boolean {
   switch (type) {
@@ -103,8 +110,8 @@ export function fits(value: string, type: ColumnType): boolean {
     case 'boolean': return value === 'true' || value === 'false';
     case 'date': return /^\d{4}-\d{2}-\d{2}$/.test(value);
     case 'timestamptz': return !Number.isNaN(Date.parse(value));
-    case 'uuid':
-    case 'other': return /^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$/i.test(value);
+    case 'uuid': return /^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$/i.test(value);
+    // Of other types, such as enums and intervals, the server knows what fits.
     default: return value !== '';
   }
 }

@@ -1,18 +1,20 @@
 // Values of an action's parameters as people type them: checked and turned into JSON. Pure.
 // The check here only saves a round trip; the database checks again.
 import type { ActionParam } from '../api/types';
-import { fits, typed } from './list-state';
+import { fromField, toField } from '../i18n/zone';
+import { fits, plain, typed } from './list-state';
 
 export type Flaw = 'required' | 'number' | 'integer' | 'min' | 'max' | 'json' | 'value';
 
-export function initialText(param: ActionParam): string {
+export function initialText(param: ActionParam, zone: string | undefined): string {
   const value = param.default;
   if (value === null || value === undefined) return param.type === 'boolean' ? 'false' : '';
+  if (param.type === 'timestamptz') return toField(String(value), zone);
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
 export function flawOf(param: ActionParam, entered: string): Flaw | null {
-  const text = entered.trim();
+  const text = plain(entered, param.type);
   if (text === '') return param.required ? 'required' : null;
   if (param.type === 'jsonb') return isJson(text) ? null : 'json';
   if (!fits(text, param.type)) {
@@ -31,13 +33,13 @@ export function isNumber(param: ActionParam): boolean {
 }
 
 /** The JSON object of the parameters; an optional one left empty is left out. */
-export function paramsBody(params: readonly ActionParam[], texts: Readonly<Record<string, string>>): Record<string, unknown> {
+export function paramsBody(params: readonly ActionParam[], texts: Readonly<Record<string, string>>, zone: string | undefined): Record<string, unknown> {
   const body: Record<string, unknown> = {};
   for (const param of params) {
-    const text = (texts[param.name] ?? '').trim();
+    const text = plain(texts[param.name] ?? '', param.type);
     if (text === '') continue;
     if (param.type === 'jsonb') body[param.name] = JSON.parse(text);
-    else if (param.type === 'timestamptz') body[param.name] = new Date(text).toISOString();
+    else if (param.type === 'timestamptz') body[param.name] = fromField(text, zone);
     else body[param.name] = typed(text, param.type);
   }
   return body;

@@ -2,7 +2,7 @@
 import { useId } from 'preact/hooks';
 import { Link, useLocation } from 'wouter-preact';
 import type { Me, Resource } from '../api/types';
-import { label, msg, problemText } from '../i18n/i18n';
+import { label, msg, problemText, timeZoneName } from '../i18n/i18n';
 import { Problem } from '../api/request';
 import { can, signOut } from '../session';
 import { Icon, type IconName } from '../ui/Icon';
@@ -17,6 +17,7 @@ export function Sidebar({ me, resources }: { me: Me; resources: Resource[] }) {
     <>
       <div class="sidebar-head"><Brand /></div>
       <TenantSwitch me={me} />
+      <p class="zone muted small">{m.timesIn(timeZoneName())}</p>
       <nav class="nav" aria-label={m.navigation}>
         <NavLink href="/" icon="dashboard" text={m.dashboard} />
         {resources.length > 0 && <p class="nav-group">{m.data}</p>}

@@ -1,5 +1,5 @@
 // The sign-in screen of a site. Afterwards it leads back to the address that asked for it.
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { useLocation } from 'wouter-preact';
 import { Problem } from '../api/request';
 import { formatInteger, msg, problemText } from '../i18n/i18n';
@@ -18,6 +18,7 @@ export function SignIn() {
   const [problem, setProblem] = useState<Problem | null>(null);
   const [incomplete, setIncomplete] = useState(false);
   const [busy, setBusy] = useState(false);
+  const form = useRef<HTMLFormElement>(null);
   const current = session.value;
 
   useEffect(() => {
@@ -29,7 +30,7 @@ export function SignIn() {
     event.preventDefault();
     setIncomplete(email === '' || password === '');
     setProblem(null);
-    if (email === '' || password === '') return;
+    if (email === '' || password === '') return toField(email === '' ? 'email' : 'current-password');
     setBusy(true);
     try {
       await signIn(email, password);
@@ -37,15 +38,19 @@ export function SignIn() {
       if (!(error instanceof Problem)) throw error;
       setProblem(error);
       setPassword('');
+      toField('current-password');
     } finally {
       setBusy(false);
     }
   };
 
+  // Where the next try begins: the button that was pressed was disabled meanwhile and has lost the focus.
+  const toField = (name: string) => form.current?.querySelector<HTMLInputElement>(`[name=${name}]`)?.focus();
+
   return (
     <Entrance title={m.signIn}>
       {current.state === 'out' && current.expired && !problem && <p class="notice">{m.sessionExpired}</p>}
-      <form class="form" noValidate onSubmit={(event) => void submit(event)}>
+      <form ref={form} class="form" noValidate onSubmit={(event) => void submit(event)}>
         {problem && (
           <div class="notice bad" role="alert">
             <p>

@@ -28,7 +28,7 @@ export function Pager({ next, prev, busy }: { next: string | null; prev?: string
   const lost = cursor !== '' && back.length === 0 && !prev;
   if (cursor === '' && next === null) return null;
   return (
-    <nav class="pager" aria-label={m.pageNumber(formatInteger(back.length + 1))}>
+    <nav class="pager" aria-label={m.pages}>
       <button
         type="button"
         class="button"
@@ -38,6 +38,7 @@ export function Pager({ next, prev, busy }: { next: string | null; prev?: string
         <Icon name="chevronLeft" />
         {lost ? m.firstPage : m.previous}
       </button>
+      {(cursor === '' || back.length > 0) && !prev && <span class="muted">{m.pageNumber(formatInteger(back.length + 1))}</span>}
       <button
         type="button"
         class="button"

@@ -22,31 +22,50 @@ export function Empty({ title, children }: { title: string; children?: Component
   );
 }
 
-export function ProblemView({ problem, onRetry, children }: { problem: Problem; onRetry: () => void; children?: ComponentChildren }) {
+interface ProblemProps {
+  problem: Problem;
+  onRetry: () => void;
+  /** Of a list with pages: the way out where the address holds a page that there is no longer. */
+  onFirstPage?: () => void;
+  /** What else mends it. */
+  children?: ComponentChildren;
+}
+
+export function ProblemView({ problem, onRetry, onFirstPage, children }: ProblemProps) {
   const m = msg.value;
-  const denied = problem.status === 403;
-  const title = problem.code === 'OFFLINE' ? m.offlineTitle : denied ? m.deniedTitle : m.failedTitle;
+  const { status } = problem;
+  const title = problem.code === 'OFFLINE' ? m.offlineTitle : status === 403 ? m.deniedTitle : status === 404 ? m.absentTitle : m.failedTitle;
+  // What is denied, absent or wrongly asked for stays so.
+  const mayPass = status === 0 || status === 409 || status === 429 || status >= 500;
   return (
     <div class="state" role="alert">
-      <span class="state-icon"><Icon name={denied ? 'eyeOff' : 'warning'} /></span>
+      <span class="state-icon"><Icon name={status === 403 ? 'eyeOff' : 'warning'} /></span>
       <p class="state-title">{title}</p>
       <ProblemText problem={problem} />
-      {!denied && <button type="button" class="button" onClick={onRetry}>{m.retry}</button>}
+      {mayPass && <button type="button" class="button" onClick={onRetry}>{m.retry}</button>}
+      {onFirstPage && problem.code === 'OA424' && <button type="button" class="button" onClick={onFirstPage}>{m.firstPage}</button>}
       {children}
     </div>
   );
 }
 
-/** The sentence of a problem, what the server adds to it, and the request id to quote. */
+/**
+ * The sentence of a problem; behind a button what the server adds to it for whoever calls it by SQL, and the request id to
+ * quote. Of what was wrong in the request the server knows more than our sentence: that is open.
+ */
 export function ProblemText({ problem }: { problem: Problem }) {
   const text = problemText(problem);
+  const detail = problem.detail !== text && problem.detail;
   return (
     <div class="problem-text">
       <p>{text}</p>
-      {problem.detail && problem.detail !== text && <p class="muted" lang="en">{problem.detail}</p>}
-      {problem.hint && <p class="muted" lang="en">{problem.hint}</p>}
-      {problem.instance && (
-        <p class="muted small">{problem.code} · {msg.value.requestId(problem.instance)}</p>
+      {(detail || problem.hint || problem.instance) && (
+        <details class="small" open={problem.status === 422}>
+          <summary>{msg.value.details}</summary>
+          {detail && <p lang="en">{detail}</p>}
+          {problem.hint && <p lang="en">{problem.hint}</p>}
+          {problem.instance && <p>{problem.code} · {msg.value.requestId(problem.instance)}</p>}
+        </details>
       )}
     </div>
   );

@@ -1,21 +1,19 @@
 // Short messages at the edge of the screen, read out politely. They hold nothing that is not also elsewhere.
 import { signal } from '@preact/signals';
-import { Link } from 'wouter-preact';
 import { msg } from '../i18n/i18n';
 import { Icon } from './Icon';
 
 interface Toast {
   id: number;
   text: string;
-  link: { href: string; text: string } | undefined;
 }
 
 const toasts = signal<Toast[]>([]);
 let last = 0;
 
-export function showToast(text: string, link?: { href: string; text: string }): void {
+export function showToast(text: string): void {
   const id = ++last;
-  toasts.value = [...toasts.value.filter((toast) => toast.text !== text), { id, text, link }];
+  toasts.value = [...toasts.value.filter((toast) => toast.text !== text), { id, text }];
   setTimeout(() => drop(id), 8000);
 }
 
@@ -30,7 +28,6 @@ export function Toasts() {
         <div class="toast" key={toast.id}>
           <Icon name="check" />
           <span>{toast.text}</span>
-          {toast.link && <Link href={toast.link.href}>{toast.link.text}</Link>}
           <button type="button" class="icon-button" aria-label={msg.value.dismiss} onClick={() => drop(toast.id)}>
             <Icon name="close" />
           </button>
