@@ -84,9 +84,10 @@ bool Connection::discard() {
   }
 }
 
-void Connection::begin(std::string head, Clock::time_point deadline) {
+void Connection::begin(std::string head, Clock::time_point deadline, std::size_t budget) {
   head_ = std::move(head);
   deadline_ = deadline;
+  budget_ = head_.size() + budget;
   ++requests;
 }
 
@@ -102,16 +103,22 @@ bool Connection::wait(short events, Clock::time_point deadline) const {
 }
 
 ssize_t Connection::read(char* ptr, size_t size) {
+  size = std::min(size, budget_);
+  if (size == 0) return -1;
   std::string& source = head_.empty() ? input_ : head_;
   if (!source.empty()) {
     const auto count = std::min(size, source.size());
+    budget_ -= count;
     std::memcpy(ptr, source.data(), count);
     source.erase(0, count);
     return static_cast<ssize_t>(count);
   }
   for (;;) {
     const auto count = ::recv(fd_, ptr, size, MSG_DONTWAIT);
-    if (count >= 0) return count;
+    if (count >= 0) {
+      budget_ -= static_cast<std::size_t>(count);
+      return count;
+    }
     if (errno == EINTR) continue;
     if (errno != EAGAIN || !wait(POLLIN, deadline_)) return -1;
   }

@@ -27,8 +27,9 @@ class Connection final : public httplib::Stream {
   bool await_input(std::size_t size, Clock::time_point deadline);  // what follows the head
   bool discard();  // throws away what is there; false at the end of the stream
 
-  // Begins a request: the library reads this head, then what follows on the socket, until the deadline.
-  void begin(std::string head, Clock::time_point deadline);
+  // Begins a request: the library reads this head, then what follows on the socket, until the deadline and at most so
+  // many bytes: what it skips between chunks has no bound of its own.
+  void begin(std::string head, Clock::time_point deadline, std::size_t budget);
   bool flush();
 
   bool is_readable() const override { return true; }
@@ -56,6 +57,7 @@ class Connection final : public httplib::Stream {
   std::string input_;  // from the socket
   std::string output_;
   Clock::time_point deadline_;
+  std::size_t budget_ = 0;
 };
 
 }  // namespace opsadmin

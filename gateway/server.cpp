@@ -38,6 +38,7 @@ namespace {
 constexpr std::size_t queue_limit = 256;
 constexpr int max_requests_per_connection = 1000;
 constexpr auto body_time = std::chrono::seconds(20);
+constexpr std::size_t body_budget = 2 * max_body_size;  // with what chunks add to it
 constexpr auto quick_body_time = std::chrono::milliseconds(250);
 constexpr int backlog = 511;
 
@@ -163,7 +164,7 @@ void HttpServer::answer(std::unique_ptr<Connection> connection, Exchange& exchan
   if (exchange.refusal) exchange.head.method = "GET";
   exchange.body_unread = exchange.refusal || exchange.head.has_body();
   fill_request(exchange);
-  connection->begin(forwarded_head(exchange.head), Clock::now() + body_time);
+  connection->begin(forwarded_head(exchange.head), Clock::now() + body_time, body_budget);
 
   current = &exchange;
   bool closed_by_library = false;
