@@ -1,5 +1,5 @@
 // One client's socket: collects the head without blocking, then serves the HTTP library as its stream with a
-// deadline for the whole body and one send for the whole answer. It does not judge what it carries.
+// deadline for the whole body, and sends the answer without blocking. It does not judge what it carries.
 #pragma once
 
 #include <httplib.h>
@@ -30,7 +30,8 @@ class Connection final : public httplib::Stream {
   // Begins a request: the library reads this head, then what follows on the socket, until the deadline and at most so
   // many bytes: what it skips between chunks has no bound of its own.
   void begin(std::string head, Clock::time_point deadline, std::size_t budget);
-  bool flush();
+  bool send();  // what was written and can be sent without waiting; false when that failed
+  bool sending() const { return sent_ < output_.size(); }
 
   bool is_readable() const override { return true; }
   bool is_writable() const override { return true; }
@@ -49,13 +50,14 @@ class Connection final : public httplib::Stream {
   bool draining = false;
 
  private:
-  bool wait(short events, Clock::time_point deadline) const;
+  bool wait_for_input(Clock::time_point deadline) const;
 
   int fd_;
   std::string peer_;
   std::string head_;   // for the library
   std::string input_;  // from the socket
   std::string output_;
+  std::size_t sent_ = 0;
   Clock::time_point deadline_;
   std::size_t budget_ = 0;
 };

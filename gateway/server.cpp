@@ -175,7 +175,7 @@ void HttpServer::answer(std::unique_ptr<Connection> connection, Exchange& exchan
     else
       return server.process_request(*connection, "", 0, "", 0, false, closed_by_library, nullptr);
   };
-  const bool answered = process(*this) && connection->flush();
+  const bool answered = process(*this) && connection->send();
   current = nullptr;
 
   log_access({exchange.request.id, exchange.refusal ? "-" : exchange.request.method,
@@ -194,7 +194,7 @@ std::string HttpServer::read_body(Exchange& exchange, const httplib::ContentRead
   if (reader == nullptr) return {};
   if (exchange.head.expects_continue) {
     exchange.connection->write("HTTP/1.1 100 Continue\r\n\r\n", 25);
-    exchange.connection->flush();
+    exchange.connection->send();
   }
   struct Slot {
     ~Slot() {

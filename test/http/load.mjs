@@ -1,8 +1,10 @@
 // Many requests, slow clients, a full queue, and stopping in the middle of it.
 import assert from 'node:assert/strict';
-import { readdirSync, readlinkSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { Gateway, Session, assertProblem, until } from './lib.mjs';
 
@@ -35,6 +37,13 @@ const sockets = (gateway) => {
       return false;  // closed in between
     }
   }).length;
+};
+
+// How many of the gateway's connections have bytes that the client's end has not taken.
+const unsent = (gateway) => {
+  const port = `:${gateway.port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const rows = readFileSync('/proc/net/tcp', 'utf8').split('\n').map((line) => line.trim().split(/\s+/));
+  return rows.filter(([, local, , , queues]) => local?.endsWith(port) && !queues.startsWith('00000000')).length;
 };
 
 test('1,000 requests leave no connection behind', async () => {
@@ -72,6 +81,24 @@ test('idle and slow clients keep no worker busy', async () => {
   assert.equal((await gateway.request('GET', '/healthz')).status, 200);
   lingering.forEach((socket) => socket.destroy());
   await gateway.stop();
+});
+
+test('a client that does not take its answer keeps no worker busy', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'opsadmin-web-'));
+  writeFileSync(join(directory, 'index.html'), '');
+  // More than the buffers of both ends hold.
+  writeFileSync(join(directory, 'large.txt'), Buffer.alloc(32 << 20));
+  const gateway = await Gateway.start('--threads', '1', '--web', directory);
+  const slow = Array.from({ length: 4 }, () => net.connect(gateway.port, '127.0.0.1').on('error', () => {}));
+  for (const socket of slow) socket.write('GET /large.txt HTTP/1.1\r\nHost: x\r\n\r\n');
+  await until('an answer to be sent in part', () => unsent(gateway) > 0);
+  const before = sockets(gateway);
+  assert.equal((await gateway.request('GET', '/healthz')).status, 200);
+  // Had the worker waited for one of them, that one would be gone by now.
+  assert.ok(sockets(gateway) >= before);
+  slow.forEach((socket) => socket.destroy());
+  await gateway.stop();
+  rmSync(directory, { recursive: true });
 });
 
 test('hundreds of idle connections keep nobody out', async () => {
