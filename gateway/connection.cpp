@@ -59,6 +59,11 @@ Connection::Arrival Connection::receive() {
   return look();
 }
 
+std::string_view Connection::target() const {
+  const auto line = std::string_view(input_).substr(0, input_.find('\r'));
+  return line.substr(std::min(line.size(), line.find(' ') + 1));
+}
+
 std::string Connection::take_head() {
   const auto end = input_.find("\r\n\r\n");
   std::string head = input_.substr(0, end == std::string::npos ? end : end + 4);

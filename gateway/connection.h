@@ -21,8 +21,9 @@ class Connection final : public httplib::Stream {
   // What a look at the socket found: a head is ready also when it is broken or too large to go on.
   enum class Arrival { nothing, partial, ready, closed };
 
-  Arrival look() const;  // at what was read before
-  Arrival receive();     // reads what is there, without waiting
+  Arrival look() const;             // at what was read before
+  Arrival receive();                // reads what is there, without waiting
+  std::string_view target() const;  // of a head that is ready; nobody has judged it
   std::string take_head();
   bool await_input(std::size_t size, Clock::time_point deadline);  // what follows the head
   bool discard();  // throws away what is there; false at the end of the stream

@@ -127,6 +127,20 @@ test('what does not fit into the queue is refused at once, the rest is answered'
   await gateway.stop();
 });
 
+test('of many clients whose bodies stay away, most are refused without being waited for', async () => {
+  const gateway = await Gateway.start();
+  const told = [];
+  const many = Array.from({ length: 40 }, (_, i) => {
+    const socket = net.connect(gateway.port, '127.0.0.1', () => socket.write(slowHead.replace('\r\n\r\n', '\r\nExpect: 100-continue\r\n\r\n')));
+    told.push('');
+    return socket.setEncoding('utf8').on('error', () => {}).on('data', (text) => (told[i] += text));
+  });
+  await until('most to be refused', () => told.filter((text) => text.includes(' 503 ')).length === 40 - 4);
+  assert.ok(told.filter((text) => text.startsWith('HTTP/1.1 100 ')).length <= 6);
+  many.forEach((socket) => socket.destroy());
+  await gateway.stop();
+});
+
 test('a request in flight is answered before the gateway stops, and nothing new is accepted', async () => {
   const gateway = await Gateway.start();
   const slow = await beginSlowRequest(gateway);
