@@ -15,8 +15,6 @@
 namespace opsadmin {
 namespace {
 
-constexpr auto send_time = std::chrono::seconds(10);
-
 // Users of a unix socket are on this machine.
 std::string peer_address(int fd) {
   sockaddr_storage address{};
@@ -61,6 +59,11 @@ Connection::Arrival Connection::receive() {
   return look();
 }
 
+std::string_view Connection::target() const {
+  const auto line = std::string_view(input_).substr(0, input_.find('\r'));
+  return line.substr(std::min(line.size(), line.find(' ') + 1));
+}
+
 std::string Connection::take_head() {
   const auto end = input_.find("\r\n\r\n");
   std::string head = input_.substr(0, end == std::string::npos ? end : end + 4);
@@ -70,7 +73,7 @@ std::string Connection::take_head() {
 
 bool Connection::await_input(std::size_t size, Clock::time_point deadline) {
   while (input_.size() < size)
-    if (!wait(POLLIN, deadline) || receive() == Arrival::closed) return false;
+    if (!wait_for_input(deadline) || receive() == Arrival::closed) return false;
   return true;
 }
 
@@ -84,17 +87,18 @@ bool Connection::discard() {
   }
 }
 
-void Connection::begin(std::string head, Clock::time_point deadline) {
+void Connection::begin(std::string head, Clock::time_point deadline, std::size_t budget) {
   head_ = std::move(head);
   deadline_ = deadline;
+  budget_ = head_.size() + budget;
   ++requests;
 }
 
-bool Connection::wait(short events, Clock::time_point deadline) const {
+bool Connection::wait_for_input(Clock::time_point deadline) const {
   for (;;) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
     if (left <= 0) return false;
-    pollfd item{fd_, events, 0};
+    pollfd item{fd_, POLLIN, 0};
     const int count = ::poll(&item, 1, static_cast<int>(left));
     if (count > 0) return true;
     if (count == 0 || errno != EINTR) return false;
@@ -102,18 +106,24 @@ bool Connection::wait(short events, Clock::time_point deadline) const {
 }
 
 ssize_t Connection::read(char* ptr, size_t size) {
+  size = std::min(size, budget_);
+  if (size == 0) return -1;
   std::string& source = head_.empty() ? input_ : head_;
   if (!source.empty()) {
     const auto count = std::min(size, source.size());
+    budget_ -= count;
     std::memcpy(ptr, source.data(), count);
     source.erase(0, count);
     return static_cast<ssize_t>(count);
   }
   for (;;) {
     const auto count = ::recv(fd_, ptr, size, MSG_DONTWAIT);
-    if (count >= 0) return count;
+    if (count >= 0) {
+      budget_ -= static_cast<std::size_t>(count);
+      return count;
+    }
     if (errno == EINTR) continue;
-    if (errno != EAGAIN || !wait(POLLIN, deadline_)) return -1;
+    if (errno != EAGAIN || !wait_for_input(deadline_)) return -1;
   }
 }
 
@@ -122,17 +132,14 @@ ssize_t Connection::write(const char* ptr, size_t size) {
   return static_cast<ssize_t>(size);
 }
 
-bool Connection::flush() {
-  const auto deadline = Clock::now() + send_time;
-  std::size_t sent = 0;
-  while (sent < output_.size()) {
-    const auto count = ::send(fd_, output_.data() + sent, output_.size() - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (count >= 0)
-      sent += static_cast<std::size_t>(count);
-    else if (errno != EINTR && (errno != EAGAIN || !wait(POLLOUT, deadline)))
-      return false;
+bool Connection::send() {
+  while (sending()) {
+    const auto count = ::send(fd_, output_.data() + sent_, output_.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (count < 0 && errno != EINTR) return errno == EAGAIN;
+    if (count > 0) sent_ += static_cast<std::size_t>(count);
   }
   output_.clear();
+  sent_ = 0;
   return true;
 }
 

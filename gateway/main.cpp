@@ -8,6 +8,7 @@
 #include "check.h"
 #include "gateway.h"
 #include "options.h"
+#include "routes.h"
 #include "server.h"
 
 namespace {
@@ -15,6 +16,11 @@ namespace {
 using namespace opsadmin;
 
 constexpr auto shutdown_patience = std::chrono::seconds(10);
+
+// Partners have threads of their own, as they have connections of their own: whatever theirs wait for, staff do not.
+bool waits_for_partners(std::string_view target) {
+  return site_of(target) == Site::partner || target.starts_with("/readyz");
+}
 
 sigset_t stop_signals() {
   sigset_t set;
@@ -30,7 +36,7 @@ int serve(const Options& options) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   Gateway gateway(options);
-  HttpServer server(static_cast<std::size_t>(options.threads), options.behind_tls,
+  HttpServer server(static_cast<std::size_t>(options.threads), options.behind_tls, waits_for_partners,
                     [&gateway](const Request& request) { return gateway.handle(request); });
   const auto address = server.bind(options.listen);
 

@@ -49,7 +49,7 @@ const char* const usage =
     "  --record-requests WHICH  requests that the database keeps: none, writes (and denials; default)\n"
     "                           or all\n"
     "  --pool N                 connections for each of the two logins (default 8)\n"
-    "  --threads N              requests answered at the same time (default 16)\n"
+    "  --threads N              requests answered at the same time, half of them partners' (default 16)\n"
     "  --check                  test the set-up, say what is wrong with it, and exit\n"
     "  --help, --version\n";
 

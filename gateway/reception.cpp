@@ -1,4 +1,5 @@
-// Holds the connections that wait: for a request's head, or for a client to take notice that we are done.
+// Holds the connections that wait: for a request's head, for a client to take its answer, or to take notice that we
+// are done.
 #include "reception.h"
 
 #include <sys/epoll.h>
@@ -14,6 +15,7 @@ namespace {
 constexpr std::size_t max_connections = 512;
 constexpr auto idle_time = std::chrono::seconds(60);
 constexpr auto head_time = std::chrono::seconds(10);
+constexpr auto send_time = std::chrono::seconds(10);
 constexpr auto drain_time = std::chrono::seconds(2);
 constexpr int sweep_interval_ms = 250;
 
@@ -31,19 +33,19 @@ Reception::~Reception() {
 }
 
 void Reception::add(std::unique_ptr<Connection> connection) {
-  if (connection->look() == Connection::Arrival::ready) {
+  if (!connection->sending() && connection->look() == Connection::Arrival::ready) {
     ready_(std::move(connection));
     return;
   }
   const std::lock_guard lock(mutex_);
-  connection->expires = Clock::now() + idle_time;
+  connection->expires = Clock::now() + (connection->sending() ? send_time : idle_time);
   watch(std::move(connection));
 }
 
 void Reception::drain(std::unique_ptr<Connection> connection) {
-  ::shutdown(connection->socket(), SHUT_WR);
+  if (!connection->sending()) ::shutdown(connection->socket(), SHUT_WR);
   connection->draining = true;
-  connection->expires = Clock::now() + drain_time;
+  connection->expires = Clock::now() + (connection->sending() ? send_time : drain_time);
   const std::lock_guard lock(mutex_);
   watch(std::move(connection));
 }
@@ -65,7 +67,7 @@ void Reception::watch(std::unique_ptr<Connection> connection) {
   connection->waits_since = Clock::now();
   const int fd = connection->socket();
   epoll_event event{};
-  event.events = EPOLLIN | EPOLLRDHUP;
+  event.events = connection->sending() ? EPOLLOUT : EPOLLIN | EPOLLRDHUP;
   event.data.fd = fd;
   if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0) waiting_[fd] = std::move(connection);
 }
@@ -86,6 +88,20 @@ void Reception::look_at(int fd) {
   const auto found = waiting_.find(fd);
   if (found == waiting_.end()) return;
   Connection& connection = *found->second;
+  const auto take = [&] {
+    epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
+    auto taken = std::move(found->second);
+    waiting_.erase(found);
+    lock.unlock();
+    return taken;
+  };
+  if (connection.sending()) {
+    if (!connection.send())
+      waiting_.erase(found);
+    else if (!connection.sending())
+      connection.draining ? drain(take()) : add(take());
+    return;
+  }
   if (connection.draining) {
     if (!connection.discard()) waiting_.erase(found);
     return;
@@ -100,14 +116,9 @@ void Reception::look_at(int fd) {
     case Connection::Arrival::closed:
       waiting_.erase(found);
       break;
-    case Connection::Arrival::ready: {
-      epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
-      auto taken = std::move(found->second);
-      waiting_.erase(found);
-      lock.unlock();
-      ready_(std::move(taken));
+    case Connection::Arrival::ready:
+      ready_(take());
       break;
-    }
   }
 }
 

@@ -1,5 +1,5 @@
-// Holds the connections that wait: for a request's head, or for a client to take notice that we are done. One
-// thread watches them all, so that neither an idle nor a slow client keeps a worker busy.
+// Holds the connections that wait: for a request's head, for a client to take its answer, or to take notice that we
+// are done. One thread watches them all, so that neither an idle nor a slow client keeps a worker busy.
 #pragma once
 
 #include <functional>
@@ -20,7 +20,7 @@ class Reception {
   explicit Reception(Ready ready);
   ~Reception();
 
-  // Takes a connection, new or back from a worker.
+  // Takes a connection, new or back from a worker, which may have left a part of the answer to be sent.
   void add(std::unique_ptr<Connection> connection);
 
   // Takes a connection that had its last answer, and closes it once the client is done: to close it at once would

@@ -38,11 +38,26 @@ namespace {
 constexpr std::size_t queue_limit = 256;
 constexpr int max_requests_per_connection = 1000;
 constexpr auto body_time = std::chrono::seconds(20);
+constexpr std::size_t body_budget = 2 * max_body_size;  // with what chunks add to it
 constexpr auto quick_body_time = std::chrono::milliseconds(250);
 constexpr int backlog = 511;
 
 // The library's callbacks are not told which stream they work for; each request stays on one thread.
 thread_local Exchange* current = nullptr;
+
+// A place among those that may do something at the same time; throws Problem when all are taken.
+class Slot {
+ public:
+  Slot(std::atomic<std::size_t>& taken, std::size_t places) : taken_(taken) {
+    if (taken_++ < std::max<std::size_t>(1, places)) return;
+    --taken_;
+    throw make_problem("OA106");
+  }
+  ~Slot() { --taken_; }
+
+ private:
+  std::atomic<std::size_t>& taken_;
+};
 
 // Runs at once what the library would queue: that is only our process_and_close_socket, which does not wait.
 class InlineTasks final : public httplib::TaskQueue {
@@ -70,13 +85,16 @@ void remove_stale_socket(const std::string& path) {
 
 }  // namespace
 
-HttpServer::HttpServer(std::size_t threads, bool behind_tls, Handler handler)
+HttpServer::HttpServer(std::size_t threads, bool behind_tls, Apart apart, Handler handler)
     : behind_tls_(behind_tls),
       handler_(std::move(handler)),
-      max_slow_bodies_(std::max<std::size_t>(1, threads / 2)),
-      workers_(threads, queue_limit, [this](auto connection) { serve(std::move(connection)); }),
+      half_(std::max<std::size_t>(1, threads / 2)),
+      apart_(std::move(apart)),
+      workers_(half_, queue_limit, [this](auto connection) { serve(std::move(connection)); }),
+      apart_workers_(half_, queue_limit, [this](auto connection) { serve(std::move(connection)); }),
       reception_([this](auto connection) {
-        if (!workers_.push(connection)) refuse(std::move(connection), "OA106");
+        Workers& workers = apart_(connection->target()) ? apart_workers_ : workers_;
+        if (!workers.push(connection)) refuse(std::move(connection), "OA106");
       }) {
   new_task_queue = [] { return new InlineTasks; };
   set_tcp_nodelay(true);
@@ -130,7 +148,8 @@ bool HttpServer::shut_down(std::chrono::seconds patience) {
   stopping_ = true;
   stop();
   if (!unix_path_.empty()) ::unlink(unix_path_.c_str());
-  const bool finished = workers_.finish(patience);
+  const auto deadline = Clock::now() + patience;
+  const bool finished = workers_.finish(deadline) & apart_workers_.finish(deadline);  // closes both
   reception_.stop();
   return finished;
 }
@@ -163,7 +182,7 @@ void HttpServer::answer(std::unique_ptr<Connection> connection, Exchange& exchan
   if (exchange.refusal) exchange.head.method = "GET";
   exchange.body_unread = exchange.refusal || exchange.head.has_body();
   fill_request(exchange);
-  connection->begin(forwarded_head(exchange.head), Clock::now() + body_time);
+  connection->begin(forwarded_head(exchange.head), Clock::now() + body_time, body_budget);
 
   current = &exchange;
   bool closed_by_library = false;
@@ -174,7 +193,7 @@ void HttpServer::answer(std::unique_ptr<Connection> connection, Exchange& exchan
     else
       return server.process_request(*connection, "", 0, "", 0, false, closed_by_library, nullptr);
   };
-  const bool answered = process(*this) && connection->flush();
+  const bool answered = process(*this) && connection->send();
   current = nullptr;
 
   log_access({exchange.request.id, exchange.refusal ? "-" : exchange.request.method,
@@ -188,23 +207,21 @@ void HttpServer::answer(std::unique_ptr<Connection> connection, Exchange& exchan
   if (exchange.afterwards) exchange.afterwards();
 }
 
-// A body that trickles in keeps a worker waiting: only half of them may, so that the other requests go on.
+// A body that is not there yet keeps a worker waiting: some may, and fewer may for long, so that the other requests go
+// on, and those whose bodies come at once.
 std::string HttpServer::read_body(Exchange& exchange, const httplib::ContentReader* reader) {
   if (reader == nullptr) return {};
-  if (exchange.head.expects_continue) {
-    exchange.connection->write("HTTP/1.1 100 Continue\r\n\r\n", 25);
-    exchange.connection->flush();
-  }
-  struct Slot {
-    ~Slot() {
-      if (counter != nullptr) --*counter;
+  const auto is_there = [&exchange](Clock::time_point deadline) {
+    return !exchange.head.chunked && exchange.connection->await_input(exchange.head.length, deadline);
+  };
+  std::optional<Slot> waiting, slow;
+  if (!is_there(Clock::now())) {
+    waiting.emplace(waiting_bodies_, half_ * 3 / 4);
+    if (exchange.head.expects_continue) {
+      exchange.connection->write("HTTP/1.1 100 Continue\r\n\r\n", 25);
+      exchange.connection->send();
     }
-    std::atomic<std::size_t>* counter = nullptr;
-  } slot;
-  if (exchange.head.chunked ||
-      !exchange.connection->await_input(exchange.head.length, Clock::now() + quick_body_time)) {
-    slot.counter = &slow_bodies_;
-    if (++slow_bodies_ > max_slow_bodies_) throw make_problem("OA106");
+    if (!is_there(Clock::now() + quick_body_time)) slow.emplace(slow_bodies_, half_ / 2);
   }
   std::string body;
   bool too_large = false;

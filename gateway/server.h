@@ -19,8 +19,10 @@ struct Exchange;
 class HttpServer final : public httplib::Server {
  public:
   using Handler = std::function<Reply(const Request&)>;
+  using Apart = std::function<bool(std::string_view path)>;
 
-  HttpServer(std::size_t threads, bool behind_tls, Handler handler);
+  // Half of the threads answer what `apart` picks out, so that neither half waits for the other.
+  HttpServer(std::size_t threads, bool behind_tls, Apart apart, Handler handler);
 
   // Binds host:port or unix:/path; throws when that fails. Returns the address with the real port.
   std::string bind(const std::string& listen);
@@ -40,10 +42,13 @@ class HttpServer final : public httplib::Server {
   const bool behind_tls_;
   Handler handler_;
   std::atomic<bool> stopping_{false};
-  const std::size_t max_slow_bodies_;
+  const std::size_t half_;  // of the threads
+  std::atomic<std::size_t> waiting_bodies_{0};
   std::atomic<std::size_t> slow_bodies_{0};
   std::string unix_path_;
+  Apart apart_;
   Workers workers_;
+  Workers apart_workers_;
   Reception reception_;  // ends before the workers that it feeds
 };
 

@@ -27,11 +27,11 @@ bool Workers::push(std::unique_ptr<Connection>& connection) {
   return true;
 }
 
-bool Workers::finish(std::chrono::seconds patience) {
+bool Workers::finish(Clock::time_point deadline) {
   std::unique_lock lock(mutex_);
   closed_ = true;
   wake_.notify_all();
-  return done_.wait_for(lock, patience, [this] { return queue_.empty() && busy_ == 0; });
+  return done_.wait_until(lock, deadline, [this] { return queue_.empty() && busy_ == 0; });
 }
 
 void Workers::run() {

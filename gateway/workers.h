@@ -25,7 +25,7 @@ class Workers {
   bool push(std::unique_ptr<Connection>& connection);
 
   // Takes nothing more and waits for what was taken; false when that lasts too long.
-  bool finish(std::chrono::seconds patience);
+  bool finish(Clock::time_point deadline);
 
  private:
   void run();

@@ -1,13 +1,5 @@
 -- Records the gateway's requests and lists them.
 
--- What one client can choose its address from.
-CREATE OR REPLACE FUNCTION opsadmin_private.neighbourhood(ip inet) RETURNS inet
-LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT network(set_masklen($1, CASE family($1) WHEN 6 THEN 64 ELSE 32 END))
-$$;
-COMMENT ON FUNCTION opsadmin_private.neighbourhood IS 'The addresses that one client can choose its own from, as a network';
-REVOKE ALL ON FUNCTION opsadmin_private.neighbourhood FROM PUBLIC;
-
 -- Records a request that was answered. Who it was and in which tenant follows from the session, as in begin_request():
 -- one that is not known makes it nobody's. Of nobody's at most 60 a minute from one address are kept (of IPv6, from one
 -- network of 64 bits) and 3,000 in all, because everybody can make them; of a person's 600.

@@ -9,16 +9,17 @@ LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_
 DECLARE
   site_name text := opsadmin_private.login_site();
   person opsadmin.actor;
+  near inet := opsadmin_private.neighbourhood(ip);
   failures bigint;
   correct boolean;
 BEGIN
   email := left(coalesce(email, ''), 254);
   -- Ten wrong passwords for one person from one address, or fifty for one person or from one address: somebody
-  -- else's guessing does not soon lock a person out.
-  SELECT greatest(5 * count(*) FILTER (WHERE lower(e.email) = lower(sign_in.email) AND e.ip IS NOT DISTINCT FROM sign_in.ip),
-                  count(*) FILTER (WHERE lower(e.email) = lower(sign_in.email)), count(*) FILTER (WHERE e.ip = sign_in.ip))
+  -- else's guessing does not soon lock a person out. Of IPv6, a network of 64 bits is one address.
+  SELECT greatest(5 * count(*) FILTER (WHERE lower(e.email) = lower(sign_in.email) AND opsadmin_private.neighbourhood(e.ip) IS NOT DISTINCT FROM near),
+                  count(*) FILTER (WHERE lower(e.email) = lower(sign_in.email)), count(*) FILTER (WHERE opsadmin_private.neighbourhood(e.ip) = near))
   FROM opsadmin.sign_in_event e
-  WHERE (lower(e.email) = lower(sign_in.email) OR e.ip = sign_in.ip) AND e.outcome = 'invalid' AND e.created_at > now() - interval '15 minutes'
+  WHERE (lower(e.email) = lower(sign_in.email) OR opsadmin_private.neighbourhood(e.ip) = near) AND e.outcome = 'invalid' AND e.created_at > now() - interval '15 minutes'
   INTO failures;
   -- A rolled-back attempt leaves no row, but counts.
   failures := greatest(failures, opsadmin_private.count_attempt(lower(email)) - 1);
@@ -49,7 +50,7 @@ BEGIN
   SELECT sign_in.email, person.id, site_name, sign_in.ip, sign_in.outcome
   WHERE (sign_in.outcome <> 'throttled' OR NOT EXISTS (
       SELECT FROM opsadmin.sign_in_event e WHERE e.created_at > now() - interval '1 minute' AND e.outcome = 'throttled'
-        AND CASE WHEN person.id IS NULL THEN e.ip IS NOT DISTINCT FROM sign_in.ip ELSE lower(e.email) = lower(sign_in.email) END))
+        AND CASE WHEN person.id IS NULL THEN opsadmin_private.neighbourhood(e.ip) IS NOT DISTINCT FROM near ELSE lower(e.email) = lower(sign_in.email) END))
     AND (person.id IS NOT NULL
          OR (SELECT count(*) FROM (SELECT FROM opsadmin.sign_in_event e WHERE e.created_at > now() - interval '1 minute' AND e.actor_id IS NULL LIMIT 100) AS n) < 100);
 END

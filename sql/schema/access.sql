@@ -77,6 +77,14 @@ COMMENT ON TABLE opsadmin.secret IS 'Sessions and invitations, by the SHA-256 of
 CREATE INDEX secret_actor ON opsadmin.secret (actor_id);
 CREATE INDEX secret_expires ON opsadmin.secret (expires_at);
 
+-- What one client can choose its address from.
+CREATE OR REPLACE FUNCTION opsadmin_private.neighbourhood(ip inet) RETURNS inet
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT network(set_masklen($1, CASE family($1) WHEN 6 THEN 64 ELSE 32 END))
+$$;
+COMMENT ON FUNCTION opsadmin_private.neighbourhood IS 'The addresses that one client can choose its own from, as a network';
+REVOKE ALL ON FUNCTION opsadmin_private.neighbourhood FROM PUBLIC;
+
 CREATE TABLE opsadmin.sign_in_event (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   email text NOT NULL,
@@ -88,7 +96,7 @@ CREATE TABLE opsadmin.sign_in_event (
 );
 COMMENT ON TABLE opsadmin.sign_in_event IS 'Attempts to sign in, kept for 90 days; of those that were throttled one a minute and person, of addresses of nobody a hundred a minute';
 CREATE INDEX sign_in_event_email ON opsadmin.sign_in_event (lower(email), created_at) WHERE outcome = 'invalid';
-CREATE INDEX sign_in_event_ip ON opsadmin.sign_in_event (ip, created_at) WHERE outcome = 'invalid';
+CREATE INDEX sign_in_event_ip ON opsadmin.sign_in_event (opsadmin_private.neighbourhood(ip), created_at) WHERE outcome = 'invalid';
 CREATE INDEX sign_in_event_created ON opsadmin.sign_in_event (created_at);
 
 SELECT pg_catalog.pg_extension_config_dump('opsadmin.tenant', '');

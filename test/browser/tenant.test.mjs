@@ -29,6 +29,25 @@ test('acting in a tenant needs a reason, narrows the list, and ends', async () =
     assert.equal(await page.getByText('You are acting in').count(), 0);
   }));
 
+test('the tenant is the session\'s: what another tab chose is what this one shows', async () =>
+  inWindow({ as: await session('internal') }, async (page) => {
+    const own = sql(`SELECT count(*) FROM shop.product p JOIN opsadmin.tenant t ON t.id = p.tenant_id WHERE t.slug = '${env.otherSlug}'`);
+    await show(page, address('internal', '/resources/product'));
+    const other = await page.context().newPage();
+    await show(other, address('internal', '/jobs'));
+    await other.getByRole('button', { name: 'Tenant: All tenants' }).click();
+    const dialog = other.getByRole('dialog');
+    await dialog.getByRole('radio', { name: env.otherSlug }).check();
+    await dialog.getByLabel('Reason').fill('support request 4713');
+    await dialog.getByRole('button', { name: 'Enter tenant' }).click();
+    // What is done here from now on is done in that tenant.
+    await page.getByText('You are acting in').waitFor();
+    await page.locator('.page-aside').getByText(`${Number(own).toLocaleString('en')} rows`, { exact: true }).waitFor();
+    await other.getByRole('button', { name: 'Account:' }).click();
+    await other.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByLabel('Password', { exact: true }).waitFor();
+  }));
+
 test('a suspended tenant is shut, says so, and lets one sign out; staff are told', async () => {
   sql(`UPDATE opsadmin.tenant SET suspended_at = now() WHERE slug = '${env.slug}'`);
   try {

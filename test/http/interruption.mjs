@@ -1,6 +1,7 @@
 // Requests that PostgreSQL keeps waiting, or breaks off while they are in flight.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
 import { Gateway, Session, assertProblem, sql, until } from './lib.mjs';
 
@@ -42,6 +43,22 @@ describe('interruption', () => {
     sql(`SELECT pg_terminate_backend(${pid})`);
     await until('the backend to end', () => sql(`SELECT count(*) FROM pg_stat_activity WHERE pid = ${pid}`) === '0');
   }
+
+  test('what partners wait for, staff do not', async () => {
+    const partner = await Session.signIn(gateway, 'partner');
+    const locker = spawn('psql', ['-XAtq'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    locker.stdin.write('BEGIN; LOCK shop.product; SELECT 1;\n');
+    await once(locker.stdout, 'data');
+    const answers = [];
+    const pending = Array.from({ length: 40 }, () => partner.get('/resources/product/rows').then((answer) => answers.push(answer)));
+    await until('requests to wait', () => sql(`SELECT count(*) ${waiting}`) === '8');
+    assert.equal((await session.get('/me')).status, 200);
+    assert.equal((await gateway.request('GET', '/admin/')).status, 200);
+    assert.deepEqual(answers, []);
+    locker.kill();
+    await Promise.all(pending);
+    assert.ok(answers.every(({ status }) => status === 200));
+  });
 
   test('what only reads is tried again on a new connection', async () => {
     const answer = await whileLocked(async (release) => {

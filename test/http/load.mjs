@@ -1,8 +1,10 @@
 // Many requests, slow clients, a full queue, and stopping in the middle of it.
 import assert from 'node:assert/strict';
-import { readdirSync, readlinkSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { Gateway, Session, assertProblem, until } from './lib.mjs';
 
@@ -35,6 +37,13 @@ const sockets = (gateway) => {
       return false;  // closed in between
     }
   }).length;
+};
+
+// How many of the gateway's connections have bytes that the client's end has not taken.
+const unsent = (gateway) => {
+  const port = `:${gateway.port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const rows = readFileSync('/proc/net/tcp', 'utf8').split('\n').map((line) => line.trim().split(/\s+/));
+  return rows.filter(([, local, , , queues]) => local?.endsWith(port) && !queues.startsWith('00000000')).length;
 };
 
 test('1,000 requests leave no connection behind', async () => {
@@ -74,6 +83,24 @@ test('idle and slow clients keep no worker busy', async () => {
   await gateway.stop();
 });
 
+test('a client that does not take its answer keeps no worker busy', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'opsadmin-web-'));
+  writeFileSync(join(directory, 'index.html'), '');
+  // More than the buffers of both ends hold.
+  writeFileSync(join(directory, 'large.txt'), Buffer.alloc(32 << 20));
+  const gateway = await Gateway.start('--threads', '1', '--web', directory);
+  const slow = Array.from({ length: 4 }, () => net.connect(gateway.port, '127.0.0.1').on('error', () => {}));
+  for (const socket of slow) socket.write('GET /large.txt HTTP/1.1\r\nHost: x\r\n\r\n');
+  await until('an answer to be sent in part', () => unsent(gateway) > 0);
+  const before = sockets(gateway);
+  assert.equal((await gateway.request('GET', '/healthz')).status, 200);
+  // Had the worker waited for one of them, that one would be gone by now.
+  assert.ok(sockets(gateway) >= before);
+  slow.forEach((socket) => socket.destroy());
+  await gateway.stop();
+  rmSync(directory, { recursive: true });
+});
+
 test('hundreds of idle connections keep nobody out', async () => {
   const gateway = await Gateway.start();
   const idle = [];
@@ -97,6 +124,20 @@ test('what does not fit into the queue is refused at once, the rest is answered'
   assert.match(await slow.finish(), /\r\n\r\nHTTP\/1\.1 401 /);
   await Promise.all(all);
   for (const answer of answers.slice(300 - 256)) assert.equal(answer.status, 200);
+  await gateway.stop();
+});
+
+test('of many clients whose bodies stay away, most are refused without being waited for', async () => {
+  const gateway = await Gateway.start();
+  const told = [];
+  const many = Array.from({ length: 40 }, (_, i) => {
+    const socket = net.connect(gateway.port, '127.0.0.1', () => socket.write(slowHead.replace('\r\n\r\n', '\r\nExpect: 100-continue\r\n\r\n')));
+    told.push('');
+    return socket.setEncoding('utf8').on('error', () => {}).on('data', (text) => (told[i] += text));
+  });
+  await until('most to be refused', () => told.filter((text) => text.includes(' 503 ')).length === 40 - 4);
+  assert.ok(told.filter((text) => text.startsWith('HTTP/1.1 100 ')).length <= 6);
+  many.forEach((socket) => socket.destroy());
   await gateway.stop();
 });
 

@@ -101,6 +101,12 @@ describe('malformed requests', () => {
     await refused(post('xx', 'Content-Length: 2', 'Content-Encoding: gzip'), 'an encoded body is not accepted', 'OA107');
   });
 
+  test('what the library skips between chunks has a bound', async () => {
+    const much = 'x'.repeat(3 << 20);
+    for (const body of [`2;${much}\r\n{}\r\n0\r\n\r\n`, `2\r\n{}\r\n0\r\nX-A: ${much}\r\n\r\n`])
+      await refused(chunked(body), 'the body is malformed or did not arrive in time');
+  });
+
   test('malformed chunks are refused, and a connection with chunks ends with them', async () => {
     for (const body of ['zz\r\n{}\r\n0\r\n\r\n', '\r\n', '2\r\n{}\r\nzz\r\n', '5\r\n{}\r\n0\r\n\r\n'])
       await refused(chunked(body), 'the body is malformed or did not arrive in time');

@@ -1,5 +1,5 @@
 -- What the gateway calls, as its logins: signing in and out, sessions, invitations, requests, the choice of a tenant.
-SELECT plan(114);
+SELECT plan(117);
 \ir include/failure.psql
 
 SELECT opsadmin.create_tenant('acme', 'Acme', 'Asia/Seoul', id => 11), opsadmin.create_tenant('globex', 'Globex', id => 12), opsadmin.create_tenant('hooli', 'Hooli', id => 13) \g /dev/null
@@ -206,6 +206,11 @@ DELETE FROM opsadmin.sign_in_event;
 INSERT INTO opsadmin.sign_in_event (email, site, ip, outcome) SELECT n || '@example.com', 'partner', inet '203.0.113.7', 'invalid' FROM generate_series(1, 50) AS n;
 SELECT is(answer_at('opsadmin_partner_login', $$SELECT outcome FROM opsadmin.sign_in('lee@example.com', 'the new password', '203.0.113.7')$$), 'throttled', 'a machine that tries many actors is stopped');
 SELECT is(answer_at('opsadmin_partner_login', $$SELECT outcome FROM opsadmin.sign_in('lee@example.com', 'the new password', '203.0.113.8')$$), 'ok', 'others are not');
+DELETE FROM opsadmin.sign_in_event;
+INSERT INTO opsadmin.sign_in_event (email, site, ip, outcome) SELECT n || '@example.com', 'partner', inet '2001:db8::' + n, 'invalid' FROM generate_series(1, 50) AS n;
+SELECT is(answer_at('opsadmin_partner_login', $$SELECT outcome FROM opsadmin.sign_in('lee@example.com', 'the new password', '2001:db8::ffff')$$), 'throttled', 'also one that has an address for each of them');
+SELECT is(answer_at('opsadmin_partner_login', $$SELECT outcome FROM opsadmin.sign_in('lee@example.com', 'the new password', '2001:db8:0:1::1')$$), 'ok', 'the next network is');
+SELECT is(answer_at('opsadmin_partner_login', $$SELECT outcome FROM opsadmin.sign_in('lee@example.com', 'the new password')$$), 'ok', 'and whoever comes from nowhere');
 
 DELETE FROM opsadmin.sign_in_event;
 CREATE FUNCTION guess(times int) RETURNS text LANGUAGE plpgsql AS $$

@@ -6,6 +6,7 @@ import { permits } from './api/permits';
 import { onSessionEnd, Problem, request } from './api/request';
 import type { Me, Resource } from './api/types';
 import { chooseTimeZone } from './i18n/i18n';
+import { base } from './site';
 import { dropFromAddress } from './ui/url';
 
 export type Session =
@@ -18,6 +19,15 @@ export const session = signal<Session>({ state: 'unknown' });
 
 /** Counts the changes of tenant: what was read before belongs to another tenant. */
 export const tenantTurn = signal(0);
+
+// The session and its tenant belong to all tabs of the site: one that went on showing what another tab has left would
+// do things as somebody, or in a tenant, that it does not show.
+const tabs = new BroadcastChannel(`opsadmin${base}`);
+tabs.onmessage = () => {
+  if (session.value.state !== 'in') return;
+  dropFromAddress('cursor');
+  session.value = { state: 'unknown' };
+};
 
 export async function loadSession(): Promise<void> {
   try {
@@ -35,16 +45,19 @@ export async function loadSession(): Promise<void> {
 
 export async function signIn(email: string, password: string): Promise<void> {
   await request('POST', '/session', { body: { email, password } });
+  tabs.postMessage(null);
   await loadSession();
 }
 
 export async function signOut(): Promise<void> {
   await request('DELETE', '/session');
+  tabs.postMessage(null);
   session.value = { state: 'out', expired: false };
 }
 
 export async function chooseTenant(tenant: string | null, reason: string | null): Promise<void> {
   await request('PUT', '/session/tenant', { body: { tenant, reason } });
+  tabs.postMessage(null);
   await loadSession();
   // A cursor belongs to the rows of the tenant before.
   dropFromAddress('cursor');

@@ -12,6 +12,13 @@ test('a backslash makes an escape string, whatever standard_conforming_strings s
   assert.equal(literal("a\\'b"), "E'a\\\\''b'");
 });
 
+test('what a terminal would obey, or not show, is escaped: a value can come from a link', () => {
+  assert.equal(literal('x\x03\n\\! id'), "E'x\\u0003\\u000a\\\\! id'");
+  assert.equal(literal('\x7f \x9b \u202e \u2066 \u2028'), "E'\\u007f \\u009b \\u202e \\u2066 \\u2028'");
+  assert.equal(jsonLiteral({ a: '\x03\x9b' }), "E'{\"a\":\"\\\\u0003\\u009b\"}'::jsonb");
+  assert.equal(literal('한국어 \u200d é 😀'), "'한국어 \u200d é 😀'");
+});
+
 test('null is NULL', () => {
   assert.equal(literal(null), 'NULL');
   assert.equal(jsonLiteral(null), 'NULL');

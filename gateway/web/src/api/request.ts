@@ -45,18 +45,8 @@ export function onSessionEnd(handler: () => void): void {
   sessionEnded = handler;
 }
 
-/** Sends one request; a stale CSRF token (the session was renewed in another tab) is renewed once. */
+/** Sends one request. */
 export async function request<T>(method: Method, path: string, options: Options = {}): Promise<Answer<T>> {
-  try {
-    return await send<T>(method, path, options);
-  } catch (error) {
-    if (method === 'GET' || path === '/session' || !(error instanceof Problem) || error.code !== 'OA104') throw error;
-    await send('GET', '/me', {});
-    return send<T>(method, path, options);
-  }
-}
-
-async function send<T>(method: Method, path: string, options: Options): Promise<Answer<T>> {
   const headers: Record<string, string> = { Accept: 'application/json, application/problem+json' };
   if (options.body !== undefined) headers['Content-Type'] = 'application/json';
   if (options.etag !== undefined) headers['If-None-Match'] = options.etag;

@@ -1,11 +1,15 @@
 // The text behind "Copy as SQL": the same call that the page made, for psql.
 // It never holds a session token; values are quoted as PostgreSQL's quote_literal does.
 
-/** Quotes a value as a string literal, safe whatever standard_conforming_strings says. */
+// A pasted Ctrl-C ends the statement in psql, and the line after it would be a command.
+const unseen = /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
+
+/** Quotes a value as a string literal, safe to paste and whatever standard_conforming_strings says. */
 export function literal(value: string | null): string {
   if (value === null) return 'NULL';
-  const quoted = value.replaceAll("'", "''");
-  return value.includes('\\') ? `E'${quoted.replaceAll('\\', '\\\\')}'` : `'${quoted}'`;
+  const escaped = value.replaceAll("'", "''").replaceAll('\\', '\\\\')
+    .replace(unseen, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return escaped.includes('\\') ? `E'${escaped}'` : `'${escaped}'`;
 }
 
 export function jsonLiteral(value: unknown): string {
