@@ -77,10 +77,10 @@ COMMENT ON TABLE opsadmin.secret IS 'Sessions and invitations, by the SHA-256 of
 CREATE INDEX secret_actor ON opsadmin.secret (actor_id);
 CREATE INDEX secret_expires ON opsadmin.secret (expires_at);
 
--- What one client can choose its address from.
+-- What one client can choose its address from. An IPv4 address may be written as one of IPv6.
 CREATE OR REPLACE FUNCTION opsadmin_private.neighbourhood(ip inet) RETURNS inet
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  SELECT network(set_masklen($1, CASE family($1) WHEN 6 THEN 64 ELSE 32 END))
+  SELECT network(set_masklen($1, CASE WHEN family($1) = 4 THEN 32 WHEN $1 <<= '::ffff:0:0/96' THEN 128 ELSE 64 END))
 $$;
 COMMENT ON FUNCTION opsadmin_private.neighbourhood IS 'The addresses that one client can choose its own from, as a network';
 REVOKE ALL ON FUNCTION opsadmin_private.neighbourhood FROM PUBLIC;

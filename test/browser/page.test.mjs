@@ -127,3 +127,13 @@ test('"Copy as SQL" of a list gives psql the same rows, and no token', async () 
     assert.deepEqual(rows.map((row) => row.id), shown);
   });
 });
+
+test('"Copy as SQL" holds nothing that a terminal obeys, whatever link led here', async () =>
+  inWindow({ as: await session('internal'), permissions: ['clipboard-read', 'clipboard-write'] }, async (page) => {
+    await show(page, address('internal', `/resources/product?q=${encodeURIComponent('x\x03\n\\! id\n\x1b')}`));
+    await page.getByRole('button', { name: 'Copy as SQL' }).click();
+    await page.getByText('SQL copied').waitFor();
+    const text = await page.evaluate(() => navigator.clipboard.readText());
+    assert.ok(text.includes("search => E'x\\u0003\\u000a\\\\! id\\u000a\\u001b'"), text);
+    assert.doesNotMatch(text, /[^\P{Cc}\n]/u);
+  }));

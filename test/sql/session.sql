@@ -1,5 +1,5 @@
 -- What the gateway calls, as its logins: signing in and out, sessions, invitations, requests, the choice of a tenant.
-SELECT plan(117);
+SELECT plan(120);
 \ir include/failure.psql
 
 SELECT opsadmin.create_tenant('acme', 'Acme', 'Asia/Seoul', id => 11), opsadmin.create_tenant('globex', 'Globex', id => 12), opsadmin.create_tenant('hooli', 'Hooli', id => 13) \g /dev/null
@@ -210,6 +210,7 @@ DELETE FROM opsadmin.sign_in_event;
 INSERT INTO opsadmin.sign_in_event (email, site, ip, outcome) SELECT n || '@example.com', 'partner', inet '2001:db8::' + n, 'invalid' FROM generate_series(1, 50) AS n;
 SELECT is(answer_at('opsadmin_partner_login', $$SELECT outcome FROM opsadmin.sign_in('lee@example.com', 'the new password', '2001:db8::ffff')$$), 'throttled', 'also one that has an address for each of them');
 SELECT is(answer_at('opsadmin_partner_login', $$SELECT outcome FROM opsadmin.sign_in('lee@example.com', 'the new password', '2001:db8:0:1::1')$$), 'ok', 'the next network is');
+SELECT is(opsadmin_private.neighbourhood(ip), net, 'the network of ' || ip) FROM (VALUES (inet '192.0.2.7', inet '192.0.2.7'), ('2001:db8::7', '2001:db8::/64'), ('::ffff:192.0.2.7', '::ffff:192.0.2.7')) AS v (ip, net);
 SELECT is(answer_at('opsadmin_partner_login', $$SELECT outcome FROM opsadmin.sign_in('lee@example.com', 'the new password')$$), 'ok', 'and whoever comes from nowhere');
 
 DELETE FROM opsadmin.sign_in_event;
