@@ -104,8 +104,8 @@ auto PgSubtransaction(Call call) {
   using Result = decltype(call());
   constexpr bool returns_nothing = std::is_void_v<Result>;
   std::conditional_t<returns_nothing, char, Result> result{};
-  ErrorData* error = PgCall([call, &result] {
-    return InSubtransaction([call, &result] {
+  ErrorData* error = PgCall([&] {
+    return InSubtransaction([&] {
       if constexpr (returns_nothing)
         call();
       else

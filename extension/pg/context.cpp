@@ -150,7 +150,8 @@ void InitializeContext() {
 
 void CopyCut(char* field, size_t size, std::string_view value) {
   const int length = pg_mbcliplen(value.data(), static_cast<int>(value.size()), static_cast<int>(size) - 1);
-  memcpy(field, value.data(), length);
+  // An empty one may have no data at all, which memcpy() must not be given.
+  if (length > 0) memcpy(field, value.data(), length);
   field[length] = '\0';
 }
 

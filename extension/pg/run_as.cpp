@@ -22,8 +22,10 @@ namespace opsadmin {
 RunAs SwitchTo(Oid role, bool restricted) {
   RunAs run;
   GetUserIdAndSecContext(&run.saved_user, &run.saved_context);
-  // Deferred constraints would otherwise be checked, and deferred triggers run, at commit as the worker.
-  if (SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0) < 0) elog(ERROR, "SET CONSTRAINTS failed");
+  // Deferred constraints would otherwise be checked, and deferred triggers run, at commit as the worker. What is
+  // deferred already is the caller's, whose code must not run as the owner of the function that this is called in.
+  SetUserIdAndSecContext(GetOuterUserId(), run.saved_context | SECURITY_LOCAL_USERID_CHANGE);
+  CheckDeferred();
   SetUserIdAndSecContext(
       role, run.saved_context | SECURITY_LOCAL_USERID_CHANGE | (restricted ? SECURITY_RESTRICTED_OPERATION : 0));
   run.guc_level = NewGUCNestLevel();

@@ -79,7 +79,7 @@ REVOKE ALL ON FUNCTION opsadmin.set_audit_retention FROM PUBLIC;
 -- (part), target (schema.table), key (of a row of the target), op, job, request, id, and for staff tenant. Needs
 -- audit:read. Raises OA403, OA404, OA420, OA422, OA424.
 CREATE OR REPLACE FUNCTION opsadmin.list_audit(filter jsonb DEFAULT NULL, cursor text DEFAULT NULL, page_size integer DEFAULT 50) RETURNS json
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   page record;
 BEGIN
@@ -95,7 +95,7 @@ GRANT EXECUTE ON FUNCTION opsadmin.list_audit TO opsadmin_internal, opsadmin_par
 -- from the filter's from, or the oldest entry, to its to, or now. The newest 10,000 are counted; when there are more,
 -- capped is true and from is where counting ended. Raises what list_audit() raises.
 CREATE OR REPLACE FUNCTION opsadmin.audit_histogram(filter jsonb DEFAULT NULL, buckets integer DEFAULT 60) RETURNS json
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   most constant integer := 10000;
   moments double precision[];
@@ -134,7 +134,7 @@ GRANT EXECUTE ON FUNCTION opsadmin.audit_histogram TO opsadmin_internal, opsadmi
 -- it; key its primary key, as {"id":5} or, of one column, 5. Needs <resource>:read and audit:read. Raises OA405, OA403,
 -- OA420, OA422, OA424.
 CREATE OR REPLACE FUNCTION opsadmin.row_history(target text, key jsonb, cursor text DEFAULT NULL, page_size integer DEFAULT 50) RETURNS json
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   found_row record;
 BEGIN
@@ -151,7 +151,7 @@ GRANT EXECUTE ON FUNCTION opsadmin.row_history TO opsadmin_internal, opsadmin_pa
 -- lack. reason says why the row is not known, or in what it is not certain. Needs <resource>:read and audit:read.
 -- Raises OA405, OA403, OA422.
 CREATE OR REPLACE FUNCTION opsadmin.row_as_of(target text, key jsonb, at timestamptz) RETURNS json
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   found_row record;
 BEGIN

@@ -104,7 +104,7 @@ GRANT EXECUTE ON FUNCTION opsadmin.get_job TO opsadmin_internal, opsadmin_partne
 
 -- Jobs, newest first, as {"rows":[…],"next":…}.
 CREATE OR REPLACE FUNCTION opsadmin.list_jobs(cursor text DEFAULT NULL, page_size integer DEFAULT 50) RETURNS json
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   size integer := opsadmin_private.page_size(page_size);
   own_tenant bigint := opsadmin.current_tenant();
@@ -128,7 +128,7 @@ GRANT EXECUTE ON FUNCTION opsadmin.list_jobs TO opsadmin_internal, opsadmin_part
 
 -- The rows that a job could not change, in the order in which they were found, as {"rows":[…],"next":…}. OA407 as get_job().
 CREATE OR REPLACE FUNCTION opsadmin.list_job_errors(job_id bigint, cursor text DEFAULT NULL, page_size integer DEFAULT 50) RETURNS json
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   size integer := opsadmin_private.page_size(page_size);
   list text := concat_ws(' ', 'job errors', job_id, coalesce(opsadmin.current_tenant()::text, '*'));

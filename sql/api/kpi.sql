@@ -190,12 +190,12 @@ DECLARE
 BEGIN
   LOOP
     COMMIT;
-    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE;
     sources := opsadmin_private.kpi_sources();
     more := false;
     FOREACH source_id IN ARRAY sources LOOP
       COMMIT;
-      SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+      SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE;
       PERFORM opsadmin_private.begin_refresh();
       BEGIN
         SELECT * INTO step FROM opsadmin_private.refresh_source(source_id);

@@ -47,7 +47,7 @@ GRANT EXECUTE ON FUNCTION opsadmin.record_request TO opsadmin_internal_login, op
 -- request_id, action and actor (part of the name). Partners see their tenant's; staff's are "support" there, from
 -- nowhere. Needs audit:read.
 CREATE OR REPLACE FUNCTION opsadmin.list_requests(filter jsonb DEFAULT NULL, cursor text DEFAULT NULL, page_size integer DEFAULT 50) RETURNS json
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   size integer := opsadmin_private.page_size(page_size);
   own_tenant bigint := opsadmin.current_tenant();

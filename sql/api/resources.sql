@@ -103,7 +103,7 @@ GRANT EXECUTE ON FUNCTION opsadmin.list_resources TO opsadmin_internal, opsadmin
 -- a minus sign for descending. Raises OA405, OA403, OA421, OA422, OA424.
 CREATE OR REPLACE FUNCTION opsadmin.list_rows(resource text, filter jsonb DEFAULT NULL, search text DEFAULT NULL, sort text DEFAULT NULL,
   cursor text DEFAULT NULL, page_size integer DEFAULT 50) RETURNS json
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   plan record;
   found_rows json;
@@ -122,7 +122,7 @@ GRANT EXECUTE ON FUNCTION opsadmin.list_rows TO opsadmin_internal, opsadmin_part
 
 -- The number of rows of a list, as {"value":…,"kind":"exact"}, or "capped" above 100,000.
 CREATE OR REPLACE FUNCTION opsadmin.count_rows(resource text, filter jsonb DEFAULT NULL, search text DEFAULT NULL) RETURNS json
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   found_count bigint;
 BEGIN

@@ -5,7 +5,7 @@
 -- The first id of a moment or after it: ids have milliseconds since 1970 in their high bits. OA422 with the pointer for
 -- what is no moment.
 CREATE OR REPLACE FUNCTION opsadmin_private.audit_moment(value jsonb, pointer text) RETURNS bigint
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   moment timestamptz;
 BEGIN
@@ -29,7 +29,7 @@ GRANT EXECUTE ON FUNCTION opsadmin_private.audit_moment TO opsadmin_internal, op
 -- texts become what the columns are, under the
 -- settings that the log is written under. Of a table that was dropped only the object as it was logged is a key. OA422 otherwise.
 CREATE OR REPLACE FUNCTION opsadmin_private.audit_key(target regclass, key jsonb, pointer text) RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC' SET datestyle = 'ISO, MDY' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET bytea_output = 'hex' SET lc_monetary = 'C' AS $$
 DECLARE
   keys record;
@@ -207,7 +207,7 @@ REVOKE ALL ON FUNCTION opsadmin_private.audit_names FROM PUBLIC;
 -- looked for: the fewer partitions a statement can be about, the sooner it is planned.
 CREATE OR REPLACE FUNCTION opsadmin_private.compile_audit(filter jsonb, place bigint[], descending boolean, size integer, low bigint DEFAULT NULL, high bigint DEFAULT NULL,
   edge bigint DEFAULT NULL) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   -- More names than these are one condition, and the planner chooses.
   most_branches constant integer := 20;
@@ -290,7 +290,7 @@ REVOKE ALL ON FUNCTION opsadmin_private.compile_audit FROM PUBLIC;
 -- The settings keep the plan one that reads indexes in their order and stops: estimates know the average transaction,
 -- not the one with a million entries.
 CREATE OR REPLACE FUNCTION opsadmin_private.search_audit(filter jsonb, place bigint[], descending boolean, size integer, low bigint, high bigint, OUT ids bigint[], OUT headers bigint[])
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp
 SET enable_sort = off SET enable_bitmapscan = off SET max_parallel_workers_per_gather = 0 SET jit = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
   one_day constant bigint := 86400000::bigint << 20;
@@ -314,7 +314,7 @@ REVOKE ALL ON FUNCTION opsadmin_private.search_audit FROM PUBLIC;
 -- The ids of a page of entries, newest first, and the cursors to both sides. Checks audit:read itself, since site roles
 -- may call it. A cursor holds the direction and the place of the entry to go on from.
 CREATE OR REPLACE FUNCTION opsadmin_private.find_audit(filter jsonb, cursor text, size integer, OUT ids bigint[], OUT next text, OUT prev text)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   list text := 'audit' || coalesce(filter, '{}')::text || coalesce(opsadmin.current_tenant()::text, '*');
   here jsonb := opsadmin_private.read_cursor(list, cursor);
@@ -356,7 +356,7 @@ GRANT EXECUTE ON FUNCTION opsadmin_private.find_audit TO opsadmin_internal, opsa
 
 -- The ids of the newest entries that a filter finds from low on and below high, at most so many. Checks audit:read itself.
 CREATE OR REPLACE FUNCTION opsadmin_private.newest_audit(filter jsonb, most integer, low bigint DEFAULT NULL, high bigint DEFAULT NULL) RETURNS SETOF bigint
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   PERFORM opsadmin_private.require_permission('audit:read');
   RETURN QUERY SELECT unnest(s.ids) FROM opsadmin_private.search_audit(coalesce(filter, '{}'), NULL, true, greatest(1, least(most, 10001)), low, high) AS s;

@@ -53,7 +53,7 @@ REVOKE ALL ON FUNCTION opsadmin_private.check_update FROM PUBLIC;
 
 -- The parameters of a run, checked against their definitions and with defaults; OA420 with a pointer.
 CREATE OR REPLACE FUNCTION opsadmin_private.check_params(definitions jsonb, given jsonb) RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   definition jsonb;
   wrong text;

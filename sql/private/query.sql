@@ -13,7 +13,7 @@ REVOKE ALL ON FUNCTION opsadmin_private.is_server_type FROM PUBLIC;
 -- A typed literal; OA422 with the pointer when the value does not fit the type. Whether it fits a type of the
 -- company that is no enum shows when the statement runs, with the caller's rights.
 CREATE OR REPLACE FUNCTION opsadmin_private.literal(value jsonb, type_name text, pointer text) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   plain text := value #>> '{}';
 BEGIN
@@ -48,7 +48,7 @@ COMMENT ON FUNCTION opsadmin_private.compile_contains IS 'The condition that a c
 REVOKE ALL ON FUNCTION opsadmin_private.compile_contains FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION opsadmin_private.compile_filter(resource text, filter jsonb, pointer text DEFAULT '/filter') RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   joiner text;
   parts text[] := ARRAY[]::text[];
@@ -197,7 +197,7 @@ REVOKE ALL ON FUNCTION opsadmin_private.require_resource FROM PUBLIC;
 
 -- The rows of a resource that the context, a filter and a search leave, as SQL over the alias target.
 CREATE OR REPLACE FUNCTION opsadmin_private.compile_rows(resource opsadmin.resource, filter jsonb, search text) RETURNS text
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   RETURN concat_ws(' AND ',
     (SELECT opsadmin_private.tenant_predicate(p.tenant_column, p.tenant_type, 'target') FROM opsadmin.protected_table p
@@ -240,7 +240,7 @@ GRANT EXECUTE ON FUNCTION opsadmin_private.make_cursor TO opsadmin_internal, ops
 
 -- The payload of a cursor of this list; OA424 for anything else, NULL for NULL.
 CREATE OR REPLACE FUNCTION opsadmin_private.read_cursor(list text, cursor text) RETURNS jsonb
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   payload text;
   mac bytea;
@@ -318,7 +318,7 @@ REVOKE ALL ON FUNCTION opsadmin_private.compile_shown FROM PUBLIC;
 -- values last, then the key in the same direction.
 CREATE OR REPLACE FUNCTION opsadmin_private.compile_list(resource text, filter jsonb, search text, sort text, cursor text, page_size integer,
   OUT statement text, OUT list text)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   found_resource opsadmin.resource := opsadmin_private.require_resource(resource, 'read');
   target regclass := (SELECT t.relation FROM opsadmin.target t WHERE t.id = found_resource.target_id);
@@ -386,7 +386,7 @@ GRANT EXECUTE ON FUNCTION opsadmin_private.compile_list TO opsadmin_internal, op
 
 -- The SQL that counts the rows of a list, up to 100,001.
 CREATE OR REPLACE FUNCTION opsadmin_private.compile_count(resource text, filter jsonb, search text) RETURNS text
-LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE sql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   SELECT format('SELECT count(*) FROM (SELECT FROM %s AS target WHERE %s LIMIT 100001) AS found',
                 opsadmin_private.qualified_name(t.relation), opsadmin_private.compile_rows(r, $2, $3))
   FROM opsadmin_private.require_resource($1, 'read') AS r JOIN opsadmin.target t ON t.id = r.target_id
@@ -417,7 +417,7 @@ REVOKE ALL ON FUNCTION opsadmin_private.filter_text FROM PUBLIC;
 -- A selection as SQL over the alias target, with a summary for people; OA423 when it does not fit, OA436 when the table has
 -- another primary key than the resource.
 CREATE OR REPLACE FUNCTION opsadmin_private.compile_selection(resource opsadmin.resource, selection jsonb, OUT condition text, OUT selected_keys text[], OUT summary text)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   key_type text := (SELECT c.type_name FROM opsadmin.resource_column c WHERE c.resource_name = resource.name AND c.column_name = resource.key_column);
   list_name text := CASE WHEN selection ? 'ids' THEN 'ids' ELSE 'except' END;

@@ -79,7 +79,7 @@ REVOKE ALL ON FUNCTION opsadmin_private.require_plain_table FROM PUBLIC;
 
 -- Tells whether values of a type can be compared and sorted; those of json, xml and point cannot.
 CREATE OR REPLACE FUNCTION opsadmin_private.is_ordered(type_name text) RETURNS boolean
-LANGUAGE plpgsql STABLE STRICT PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE STRICT PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   EXECUTE format('SELECT FROM (SELECT NULL::%s AS v WHERE false) AS none ORDER BY v', type_name);
   RETURN true;

@@ -7,7 +7,7 @@
 -- does not fit.
 CREATE OR REPLACE FUNCTION opsadmin_private.audited_row(target text, key jsonb, OUT name text, OUT target_id integer, OUT row_key jsonb, OUT table_name text, OUT condition text, OUT audited boolean,
   OUT listed name[], OUT types text[], OUT unknown name[], OUT shown text)
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   found_target opsadmin.target;
   found_resource text;
@@ -90,7 +90,7 @@ GRANT EXECUTE ON FUNCTION opsadmin_private.compared_types TO opsadmin_internal, 
 -- Tells whether a row lacks values that an entry gave it. Only columns of types are compared whose text is the same in
 -- every session, and moments, whatever the time zone that they are told in; columns that are gone or new are not.
 CREATE OR REPLACE FUNCTION opsadmin_private.differs(present jsonb, given jsonb, names name[], types text[]) RETURNS boolean
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   value record;
 BEGIN
@@ -121,7 +121,7 @@ GRANT EXECUTE ON FUNCTION opsadmin_private.differs TO opsadmin_internal, opsadmi
 -- reason says why that is not known; a change of the key is followed. One budget of entries holds for all keys together,
 -- since rows may swap theirs as often as they like. The row has only columns that the resource lists and the log holds.
 CREATE OR REPLACE FUNCTION opsadmin_private.row_since(target text, key jsonb, since bigint, OUT old_row jsonb, OUT present jsonb, OUT reason text, OUT unknown name[])
-LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SET search_path = pg_catalog, pg_temp SET jit = off AS $$
+LANGUAGE plpgsql STABLE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET jit = off AS $$
 DECLARE
   most_entries constant integer := 10000;
   most_keys constant integer := 50;

@@ -1,6 +1,6 @@
 -- The company's own code (a domain's CHECK, a cast, a trigger) never runs with the rights of opsadmin's owner.
 -- topic: isolation jobs; needs: empty
-SELECT plan(7);
+SELECT plan(9);
 
 CREATE ROLE regress_opsadmin_company;
 CREATE TABLE ran_as (what text, name name);
@@ -56,7 +56,39 @@ CALL opsadmin.run_jobs();
 SELECT is((SELECT state || ' ' || (error IS NOT NULL) FROM opsadmin.job), 'FAILED true', 'a job whose trigger leaves work for the commit fails');
 SELECT is_empty($$SELECT * FROM ran_as WHERE what = 'deferred trigger'$$, 'nothing runs at the commit with other rights');
 
+-- What a caller has deferred runs as the caller where opsadmin's functions have it done: when one who has granted a site
+-- rights, and no more, is about to be refused DROP EXTENSION, and where the worker's role refreshes KPIs.
+CREATE ROLE regress_opsadmin_grantor;
+GRANT USAGE ON SCHEMA company TO PUBLIC;
+GRANT SELECT ON company.item TO regress_opsadmin_grantor WITH GRANT OPTION;
+ALTER TABLE company.item ADD at timestamptz NOT NULL DEFAULT now();
+SELECT opsadmin.define_kpi('items', 'company.item', 'at') \g /dev/null
+CREATE FUNCTION said(statement text) RETURNS text LANGUAGE plpgsql AS $$BEGIN EXECUTE statement; RETURN 'nothing'; EXCEPTION WHEN OTHERS THEN RETURN SQLERRM; END$$;
+CREATE FUNCTION company.who() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'ran as %', current_user; END$$;
+SET SESSION AUTHORIZATION regress_opsadmin_grantor;
+GRANT SELECT ON company.item TO opsadmin_internal;
+CREATE TEMPORARY TABLE waiting (n int);
+CREATE CONSTRAINT TRIGGER later AFTER INSERT ON waiting DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION company.who();
+BEGIN;
+INSERT INTO waiting VALUES (1);
+SELECT said('DROP EXTENSION opsadmin') AS said \gset
+ROLLBACK;
+DROP TABLE waiting;
+SET SESSION AUTHORIZATION opsadmin_worker;
+CREATE TEMPORARY TABLE waiting (n int);
+CREATE CONSTRAINT TRIGGER later AFTER INSERT ON waiting DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION company.who();
+BEGIN;
+SELECT opsadmin_private.begin_refresh() \g /dev/null
+INSERT INTO waiting VALUES (1);
+SELECT said('SELECT opsadmin.refresh_kpi()') AS said_to_worker \gset
+ROLLBACK;
+DROP TABLE waiting;
+RESET SESSION AUTHORIZATION;
+SELECT is(:'said'::text, 'ran as regress_opsadmin_grantor', 'before the extension is dropped');
+SELECT is(:'said_to_worker'::text, 'ran as opsadmin_worker', 'while KPIs are refreshed');
+SELECT opsadmin.drop_kpi('items') \g /dev/null
+
 SELECT finish();
 DROP SCHEMA company CASCADE;
-DROP OWNED BY regress_opsadmin_company;
-DROP ROLE regress_opsadmin_company;
+DROP OWNED BY regress_opsadmin_company, regress_opsadmin_grantor;
+DROP ROLE regress_opsadmin_company, regress_opsadmin_grantor;

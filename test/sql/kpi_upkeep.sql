@@ -1,6 +1,6 @@
 -- Upkeep of KPIs: what is noted of late changes by whatever statement, that a refresh makes all equal to a recomputation, days of
 -- time zones with odd midnights, tenants that change, partitions that come and go, failures, sticky and frozen values, verification.
-SELECT plan(134);
+SELECT plan(135);
 \ir include/failure.psql
 SET client_min_messages = error;
 
@@ -223,6 +223,15 @@ SELECT is((SELECT array_agg(level || ' ' || object || ' ' || (problem LIKE '%reg
 DROP TRIGGER fails ON opsadmin.kpi_source;
 CALL opsadmin.run_kpis();
 SELECT is_empty('SELECT * FROM opsadmin.health() WHERE rule = ''kpi''', 'until it is');
+
+-- A database whose transactions are read-only, and see one state of it, unless they say otherwise.
+UPDATE regress_shop.sale SET amount = amount + 1 WHERE id = 500;
+SET default_transaction_read_only = on;
+SET default_transaction_isolation = 'repeatable read';
+CALL opsadmin.run_kpis();
+RESET default_transaction_read_only;
+RESET default_transaction_isolation;
+SELECT is_empty('SELECT * FROM wrong', 'is refreshed like any other');
 
 -- Partitions that come and go.
 CREATE TABLE regress_shop.sale_new PARTITION OF regress_shop.sale FOR VALUES FROM (2000) TO (3000);

@@ -1,5 +1,5 @@
 -- Rules that every object of opsadmin keeps, read from the catalog: comments, grants, search paths.
-SELECT plan(31);
+SELECT plan(32);
 
 CREATE VIEW own_function AS
 SELECT p.oid::regprocedure::text AS name, p.oid, p.prosecdef, p.proacl, p.proowner, p.proconfig, p.prokind, p.prosrc, p.provolatile, p.proparallel, l.lanname
@@ -74,6 +74,12 @@ SELECT is_empty($$SELECT DISTINCT f.name, m[1] FROM own_function f
 SELECT is_empty($$SELECT name FROM own_function WHERE name ~ '^opsadmin\.(current_|context\(|can\()'
                   AND NOT (provolatile = 's' AND proparallel = 's' AND lanname = 'c' AND (SELECT p.proleakproof FROM pg_proc p WHERE p.oid = own_function.oid))$$,
                 'the readers of the context are C, STABLE, LEAKPROOF and PARALLEL SAFE');
+
+-- Who catches errors begins a subtransaction, and no parallel query can: neither where it is called nor by whom.
+SELECT is_empty($$WITH RECURSIVE body AS (SELECT oid::regproc::text AS name, proparallel, regexp_replace(prosrc, E'''[^'']*''', '', 'g') AS text FROM own_function WHERE lanname IN ('sql', 'plpgsql')),
+                  catching AS (SELECT name FROM body WHERE text ~ E'\\mEXCEPTION\\s+WHEN\\M'
+                               UNION SELECT b.name FROM catching c JOIN body b ON b.text ~ (E'\\m' || replace(c.name, '.', E'\\.') || E'\\('))
+                  SELECT name FROM catching JOIN body USING (name) WHERE proparallel <> 'u'$$, 'functions that catch errors are PARALLEL UNSAFE');
 
 -- What runs with the rights of the extension's owner, and who may call it.
 SELECT set_eq($$SELECT DISTINCT f.oid::regproc::text FROM own_function f CROSS JOIN unnest(ARRAY['opsadmin_internal', 'opsadmin_partner']) AS role
