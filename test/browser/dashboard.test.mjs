@@ -92,6 +92,7 @@ describe('the numbers are those of the base tables', () => {
                amount(`sum(v.value) FILTER (WHERE v.kpi = '${kpi}')${kpi === 'dau' ? ' / count(DISTINCT day)' : ''}`)).join(', ')}) AS line
                FROM days LEFT JOIN values v USING (day) GROUP BY period) AS lines`));
           assert.deepEqual(rows.map((row) => row.map(number)), expected);
+          assert.equal(new Set(rows.map((row) => row[3].split('.')[1]?.length)).size, 1, 'the decimals of the revenue stand below each other');
         }));
     }
 

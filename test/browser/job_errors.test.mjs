@@ -48,6 +48,7 @@ test('rows that were skipped are listed page by page; mended and tried again, th
     await list.getByText('These rows were left as they are').waitFor();
     const keys = list.locator('tbody th');
     assert.deepEqual(await keys.allInnerTexts(), bad.slice(0, 25));
+    assert.match(await list.getByRole('link', { name: bad[0], exact: true }).getAttribute('href'), new RegExp(`/resources/product/${bad[0]}/history$`));
     await list.getByText('violates check constraint "product_frozen"').first().waitFor();
     await list.getByText('23514').first().waitFor();
 

@@ -137,3 +137,20 @@ test('"Copy as SQL" holds nothing that a terminal obeys, whatever link led here'
     assert.ok(text.includes("search => E'x\\u0003\\u000a\\\\! id\\u000a\\u001b'"), text);
     assert.doesNotMatch(text, /[^\P{Cc}\n]/u);
   }));
+
+test('the next page is read from its beginning, and the focus stays where the next one is', async () =>
+  inWindow({ as: await session('internal') }, async (page) => {
+    await show(page, address('internal', '/resources/product?size=25'));
+    const pages = page.getByRole('navigation', { name: 'Pages' });
+    const next = pages.getByRole('button', { name: 'Next' });
+    await pages.getByText('Page 1', { exact: true }).waitFor();
+    await next.focus();
+    assert.ok((await page.evaluate(() => scrollY)) > 0);
+    await page.keyboard.press('Enter');
+    await pages.getByText('Page 2', { exact: true }).waitFor();
+    await loaded(page);
+    await until('the top of the page', async () => (await page.evaluate(() => scrollY)) === 0);
+    await next.and(page.locator(':focus')).waitFor();
+    await page.keyboard.press('Enter');
+    await pages.getByText('Page 3', { exact: true }).waitFor();
+  }));

@@ -84,6 +84,7 @@ export function AuditList() {
       )}
     >
       <AuditFilters key={filterText} filter={filters} onApply={go} />
+      {histogram.data === undefined && !histogram.problem && <div class="panel histogram" aria-hidden="true" />}
       {histogram.data && (histogram.data.total > 0) && !page.problem && (
         <Histogram
           histogram={histogram.data}

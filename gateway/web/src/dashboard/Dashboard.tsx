@@ -108,7 +108,7 @@ function Kpis({ me }: { me: Me }) {
       )}
     >
       {answer.problem && summary === undefined ? <ProblemView problem={answer.problem} onRetry={answer.reload} />
-        : summary === undefined ? <Skeleton lines={8} />
+        : summary === undefined ? <Skeleton lines={24} />
         : chosen === undefined ? <Empty title={m.noKpis} />
         : (
           <div class="kpis" aria-busy={answer.loading}>

@@ -2,7 +2,7 @@
 import { Link } from 'wouter-preact';
 import type { Query } from '../api/use-query';
 import type { Kpi, KpiRanking } from '../api/types';
-import { formatAmount, formatInteger, label, msg } from '../i18n/i18n';
+import { formatColumn, formatInteger, label, msg } from '../i18n/i18n';
 import { ProblemNotice, ProblemView, Skeleton } from '../ui/states';
 import { Change } from './Change';
 import { shareOf } from './kpi';
@@ -22,6 +22,8 @@ export function TenantRanking({ kpi, ranking, current, hrefOf, more }: Props) {
   const title = m.tenantsBy(label(kpi.label, kpi.kpi));
   const rows = ranking.data?.rows;
   const values = rows?.map((row) => row.value) ?? [];
+  const shown = formatColumn(values);
+  const before = formatColumn(rows?.map((row) => row.previous) ?? []);
   return (
     <section class="panel" aria-labelledby="ranking" aria-busy={ranking.loading}>
       <header class="panel-head">
@@ -53,10 +55,10 @@ export function TenantRanking({ kpi, ranking, current, hrefOf, more }: Props) {
                     <th scope="row">
                       <Link href={hrefOf(row.tenant)} class="row-link" aria-current={row.tenant === current ? 'true' : undefined}>{row.name}</Link>
                     </th>
-                    <td class="number">{formatAmount(row.value)}</td>
+                    <td class="number">{shown[i]}</td>
                     <td class="wide-only bar-cell"><span class="share-bar" aria-hidden="true" style={{ width: `${100 * shareOf(row.value, values)}%` }} /></td>
                     <td class="number">{row.change === null ? '—' : <Change change={row.change} />}</td>
-                    <td class="number muted">{formatAmount(row.previous)}</td>
+                    <td class="number muted">{before[i]}</td>
                   </tr>
                 ))}
               </tbody>

@@ -88,6 +88,7 @@ const formats = computed<Formats>(() => {
   };
 });
 
+const isDecimal = (text: string) => /^-?\d+(\.\d+)?$/.test(text);
 const decimals = new Map<string, Intl.NumberFormat>();
 
 /** Formats a decimal given as text with all its digits; it is never turned into a double. */
@@ -103,12 +104,22 @@ export function formatDecimal(value: string): string {
     });
     decimals.set(key, format);
   }
-  return /^-?\d+(\.\d+)?$/.test(value) ? format.format(value as Intl.StringNumericLiteral) : value;
+  return isDecimal(value) ? format.format(value as Intl.StringNumericLiteral) : value;
 }
 
-/** Formats a sum or a count: at most two decimals, and none that are zero. */
-export function formatAmount(value: string): string {
-  return formatDecimal(value.replace(/(\.\d\d)\d+$/, '$1').replace(/\.0*$/, ''));
+/** A sum or a count has at most two decimals, and none that are zero. */
+const amount = (value: string) => value.replace(/(\.\d\d)\d+$/, '$1').replace(/\.0*$/, '');
+
+export const formatAmount = (value: string) => formatDecimal(amount(value));
+
+/** Amounts that stand below each other: all with the decimals that one of them needs. */
+export function formatColumn(values: readonly string[]): string[] {
+  const amounts = values.map(amount);
+  const places = Math.max(0, ...amounts.map((text) => text.split('.')[1]?.length ?? 0));
+  return amounts.map((text) => {
+    const [whole, fraction = ''] = text.split('.');
+    return formatDecimal(places > 0 && isDecimal(text) ? `${whole}.${fraction.padEnd(places, '0')}` : text);
+  });
 }
 
 /** As formatAmount, but without decimals where they are noise. */

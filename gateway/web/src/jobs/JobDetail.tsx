@@ -91,7 +91,7 @@ function JobBody({ job, audited }: { job: Job; audited: boolean }) {
             : <Figure name={m.took} value={formatTaken(took)} />}
         </dl>
       </section>
-      {job.has_errors && <JobErrors job={job} />}
+      {job.has_errors && <JobErrors job={job} audited={audited} />}
       <div class="columns">
         <section class="panel">
           <h2>{m.details}</h2>

@@ -1,9 +1,11 @@
 // The rows that a job could not change, page by page: which, and why. The page is in the URL.
 import { useEffect, useRef } from 'preact/hooks';
-import { useLocation } from 'wouter-preact';
+import { Link, useLocation } from 'wouter-preact';
 import { withQuery } from '../api/request';
-import type { Job, JobError, JobErrorPage } from '../api/types';
+import type { Job, JobError, JobErrorPage, Resource } from '../api/types';
 import { useQuery } from '../api/use-query';
+import { resourceOf } from '../audit/names';
+import { historyOfEntry } from '../audit/row-path';
 import { formatFull, formatStamp, msg } from '../i18n/i18n';
 import { Pager } from '../ui/Pager';
 import { ProblemView, Skeleton } from '../ui/states';
@@ -12,7 +14,8 @@ import { keyText } from './job';
 
 export const ERRORS_PER_PAGE = 25;
 
-export function JobErrors({ job }: { job: Job }) {
+/** `audited` is whether a row's history may be read. */
+export function JobErrors({ job, audited }: { job: Job; audited: boolean }) {
   const m = msg.value;
   const [path, navigate] = useLocation();
   const query = useQueryParams();
@@ -39,7 +42,7 @@ export function JobErrors({ job }: { job: Job }) {
       ) : errors.data === undefined ? (
         <Skeleton lines={3} />
       ) : (
-        <ErrorTable errors={errors.data.rows} />
+        <ErrorTable errors={errors.data.rows} job={job} audited={audited} />
       )}
       {(cursor !== '' || errors.data?.next) && (
         <footer class="list-foot"><Pager next={errors.data?.next ?? null} busy={errors.loading} /></footer>
@@ -48,8 +51,9 @@ export function JobErrors({ job }: { job: Job }) {
   );
 }
 
-function ErrorTable({ errors }: { errors: readonly JobError[] }) {
+function ErrorTable({ errors, job, audited }: { errors: readonly JobError[]; job: Job; audited: boolean }) {
   const m = msg.value;
+  const resource = audited ? resourceOf(job.target) : undefined;
   return (
     <div class="table-frame" role="region" aria-label={m.failedRows} tabIndex={0}>
       <table class="table job-errors">
@@ -64,7 +68,7 @@ function ErrorTable({ errors }: { errors: readonly JobError[] }) {
         <tbody>
           {errors.map((error) => (
             <tr key={keyText(error.key)}>
-              <th scope="row" class="key">{keyText(error.key)}</th>
+              <th scope="row" class="key"><RecordLink error={error} job={job} resource={resource} /></th>
               <td lang="en">{error.message}</td>
               <td class="mono">{error.sqlstate}</td>
               <td class="wide-only"><time dateTime={error.created_at} title={formatFull(error.created_at)}>{formatStamp(error.created_at)}</time></td>
@@ -74,4 +78,11 @@ function ErrorTable({ errors }: { errors: readonly JobError[] }) {
       </table>
     </div>
   );
+}
+
+/** The key of a row, which leads to the record where it can be shown. */
+function RecordLink({ error, job, resource }: { error: JobError; job: Job; resource: Resource | undefined }) {
+  const text = keyText(error.key);
+  const history = historyOfEntry({ target: job.target, target_pk: error.key }, resource ? [resource] : []);
+  return history === null ? <>{text}</> : <Link href={history} class="row-link">{text}</Link>;
 }
