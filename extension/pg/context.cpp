@@ -30,12 +30,24 @@ static Context* OwnEntry() {
   return &contexts[ProcIndex(MyProc)];
 }
 
-const Context* BoundContext() {
-  if (contexts == nullptr || MyProc == nullptr) return nullptr;
+// Where this process finds its context, or its leader's, which is the same for as long as it lives.
+static struct {
+  const Context* entry;
+  int owner;
+} own = {};
+
+static bool FindOwn() {
+  if (contexts == nullptr || MyProc == nullptr) return false;
   PGPROC* leader = IsParallelWorker() ? MyProc->lockGroupLeader : MyProc;
-  if (leader == nullptr) return nullptr;
-  const Context* context = &contexts[ProcIndex(leader)];
-  return context->owner == leader->pid ? context : nullptr;
+  if (leader == nullptr) return false;
+  own = {&contexts[ProcIndex(leader)], leader->pid};
+  return true;
+}
+
+// Policies that are not asked of an index call it for each row.
+const Context* BoundContext() {
+  if (own.entry == nullptr && !FindOwn()) return nullptr;
+  return own.entry->owner == own.owner ? own.entry : nullptr;
 }
 
 const Context* RequireContext() {
