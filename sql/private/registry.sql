@@ -116,23 +116,7 @@ REVOKE ALL ON FUNCTION opsadmin_private.comparison FROM PUBLIC;
 -- a cast to character cuts after the first), and what their order depends on: columns, what compares them, collations.
 -- OA430 when it has none.
 CREATE OR REPLACE FUNCTION opsadmin_private.key_columns(target regclass, OUT names name[], OUT types text[], OUT key_order text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-  SELECT array_agg(a.attname ORDER BY k.ordinal), array_agg(format_type(a.atttypid, -1) ORDER BY k.ordinal),
-         string_agg(format('%I %s%s', a.attname, f.opfname, ' ' || c.collname), ', ' ORDER BY k.ordinal)
-  INTO names, types, key_order
-  FROM pg_index i
-  CROSS JOIN unnest(i.indkey::smallint[], i.indclass::oid[], i.indcollation::oid[]) WITH ORDINALITY AS k (attnum, class_id, collation_id, ordinal)
-  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-  JOIN pg_opclass o ON o.oid = k.class_id JOIN pg_opfamily f ON f.oid = o.opcfamily
-  LEFT JOIN pg_collation c ON c.oid = k.collation_id
-  WHERE i.indrelid = target AND i.indisprimary;
-  IF names IS NULL THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA430', MESSAGE = format('table "%s" has no primary key', target),
-      DETAIL = 'Rows are named by their primary key.', HINT = format('ALTER TABLE %s ADD PRIMARY KEY (…);', target);
-  END IF;
-END
-$$;
+LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_key_columns';
 COMMENT ON FUNCTION opsadmin_private.key_columns IS 'The columns of a table''s primary key with their types, and what their order depends on; OA430 when it has none';
 REVOKE ALL ON FUNCTION opsadmin_private.key_columns FROM PUBLIC;
 
