@@ -7,6 +7,7 @@ extern "C" {
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/snapmgr.h"
 }
 
 namespace opsadmin {
@@ -74,15 +75,30 @@ static List* AppendPermissions(List* names, const char* role, Snapshot snapshot)
   return names;
 }
 
-void SetPermissionsOf(Context* context, const List* bindings, Snapshot snapshot) {
+List* FindPermissions(const List* bindings, Site site, int64 tenant, Snapshot snapshot) {
   List* names = NIL;
   const ListCell* cell;
   foreach (cell, bindings) {
     const auto* binding = static_cast<const RoleBinding*>(lfirst(cell));
-    if (context->site == Site::internal || (context->has_tenant && binding->tenant == context->tenant_id))
-      names = AppendPermissions(names, binding->role, snapshot);
+    if (site == Site::internal || binding->tenant == tenant) names = AppendPermissions(names, binding->role, snapshot);
   }
-  SetPermissions(context, names);
+  return names;
+}
+
+// permissions(actor_id, site, tenant_id): those of an actor on a site, for partners in one tenant.
+OPSADMIN_FUNCTION(opsadmin_permissions) {
+  List* names = NIL;
+  if (!PG_ARGISNULL(0) && !PG_ARGISNULL(1)) {
+    const Site site = SiteOfName(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+    const Snapshot snapshot = GetActiveSnapshot();
+    names = SortedNames(FindPermissions(FindRoleBindings(PG_GETARG_INT64(0), site, snapshot), site,
+                                        PG_ARGISNULL(2) ? 0 : PG_GETARG_INT64(2), snapshot));
+  }
+  Datum* texts = static_cast<Datum*>(palloc(sizeof(Datum) * (list_length(names) + 1)));
+  int count = 0;
+  ListCell* cell;
+  foreach (cell, names) texts[count++] = CStringGetTextDatum(static_cast<const char*>(lfirst(cell)));
+  PG_RETURN_ARRAYTYPE_P(construct_array(texts, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
 }  // namespace opsadmin

@@ -28,7 +28,7 @@ const Tenant* FindTenantBySlug(const text* slug, Snapshot snapshot);
 const char* FindActorName(int64 id, Snapshot snapshot);
 // The roles of an actor on a site, as RoleBindings.
 List* FindRoleBindings(int64 actor, Site site, Snapshot snapshot);
-// Gives the context what the bindings of its site and tenant permit.
-void SetPermissionsOf(Context* context, const List* bindings, Snapshot snapshot);
+// What bindings of a site permit, for partners in a tenant, as C strings.
+List* FindPermissions(const List* bindings, Site site, int64 tenant, Snapshot snapshot);
 
 }  // namespace opsadmin

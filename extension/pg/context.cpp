@@ -30,12 +30,24 @@ static Context* OwnEntry() {
   return &contexts[ProcIndex(MyProc)];
 }
 
-const Context* BoundContext() {
-  if (contexts == nullptr || MyProc == nullptr) return nullptr;
+// Where this process finds its context, or its leader's, which is the same for as long as it lives.
+static struct {
+  const Context* entry;
+  int owner;
+} own = {};
+
+static bool FindOwn() {
+  if (contexts == nullptr || MyProc == nullptr) return false;
   PGPROC* leader = IsParallelWorker() ? MyProc->lockGroupLeader : MyProc;
-  if (leader == nullptr) return nullptr;
-  const Context* context = &contexts[ProcIndex(leader)];
-  return context->owner == leader->pid ? context : nullptr;
+  if (leader == nullptr) return false;
+  own = {&contexts[ProcIndex(leader)], leader->pid};
+  return true;
+}
+
+// Policies that are not asked of an index call it for each row.
+const Context* BoundContext() {
+  if (own.entry == nullptr && !FindOwn()) return nullptr;
+  return own.entry->owner == own.owner ? own.entry : nullptr;
 }
 
 const Context* RequireContext() {
@@ -170,23 +182,29 @@ static int CompareNames(const ListCell* a, const ListCell* b) {
   return strcmp(static_cast<const char*>(lfirst(a)), static_cast<const char*>(lfirst(b)));
 }
 
-// Each once: several roles may have the same.
-void SetPermissions(Context* context, List* names) {
-  size_t used = 0;
-  const char* previous = "";
+List* SortedNames(List* names) {
+  List* sorted = NIL;
   ListCell* cell;
   list_sort(names, CompareNames);
-  foreach (cell, names) {
+  foreach (cell, names)
+    if (sorted == NIL || strcmp(static_cast<char*>(lfirst(cell)), static_cast<char*>(llast(sorted))) != 0)
+      sorted = lappend(sorted, lfirst(cell));
+  return sorted;
+}
+
+void SetPermissions(Context* context, List* names) {
+  size_t used = 0;
+  ListCell* cell;
+  foreach (cell, SortedNames(names)) {
     const char* name = static_cast<const char*>(lfirst(cell));
     const size_t length = strlen(name);
-    if (strcmp(name, previous) == 0) continue;
+    if (length == 0) continue;
     if (used + length + 2 > sizeof context->permissions)
       ereport(ERROR, (OpsadminErrcode(oa::invalid_definition), errmsg("the actor has too many permissions"),
                       errdetail("Their names have more than %zu bytes.", sizeof context->permissions),
                       errhint("Use fewer roles, or \"*\" in one of them.")));
     memcpy(context->permissions + used, name, length + 1);
     used += length + 1;
-    previous = name;
   }
   context->permissions[used] = '\0';
 }

@@ -54,7 +54,9 @@ void RequireUnbound();
 void SetTenant(Context* context, int64_t id, const char* key);
 // The elements of a text array as C strings, without NULLs.
 List* TextsOf(Datum array);
-// Copies names of permissions, which it sorts. An error when they do not fit.
+// Sorts names; each once, since several roles may have the same permission.
+List* SortedNames(List* names);
+// Copies names of permissions, sorted. An error when they do not fit.
 void SetPermissions(Context* context, List* names);
 // Copies a text into a field, cut at a character.
 void CopyCut(char* field, size_t size, std::string_view value);

@@ -129,7 +129,7 @@ OPSADMIN_FUNCTION(opsadmin_begin_request) {
   SetField(context->actor_name, session.actor_name);
   SetField(context->reason, session.reason);
   if (tenant != nullptr) SetTenant(context, tenant->id, tenant->key);
-  SetPermissionsOf(context, bindings, latest);
+  SetPermissions(context, FindPermissions(bindings, site, context->tenant_id, latest));
   UnregisterSnapshot(latest);
   if (!PG_ARGISNULL(2))
     SetField(context->ip, ViewOf(DatumGetTextPP(DirectFunctionCall1(network_host, PG_GETARG_DATUM(2)))));

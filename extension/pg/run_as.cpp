@@ -45,9 +45,13 @@ void PlanFreely() {
     (void)set_config_option(setting.first, setting.second, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
-// A trigger may have deferred constraints anew; what it left to the commit is refused here, as the role.
+// SET CONSTRAINTS ALL IMMEDIATE. A trigger may have deferred constraints anew; what it left to the commit is refused
+// here, as the role.
 void CheckDeferred() {
-  if (SPI_execute("SET CONSTRAINTS ALL IMMEDIATE", false, 0) < 0) elog(ERROR, "SET CONSTRAINTS failed");
+  ConstraintsSetStmt all = {};
+  all.type = T_ConstraintsSetStmt;
+  CommandCounterIncrement();
+  AfterTriggerSetState(&all);
 }
 
 // An error needs no switch back: the end of the (sub)transaction restores the user and the settings.

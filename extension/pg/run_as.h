@@ -11,7 +11,7 @@ struct RunAs {
   int guc_level;
 };
 
-// Becomes a role, as PostgreSQL's own maintenance commands do; needs an open SPI connection. The end of the
+// Becomes a role, as PostgreSQL's own maintenance commands do. The end of the
 // (sub)transaction switches back, too. restricted: what would leave a trap for the switched-from role is refused
 // (temporary tables, LISTEN, cursors WITH HOLD). SET ROLE and the like are refused in any case.
 RunAs SwitchTo(Oid role, bool restricted = true);

@@ -22,6 +22,7 @@ extern "C" {
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/selfuncs.h"
 #include "utils/syscache.h"
@@ -89,6 +90,19 @@ static bool OwnShare(const Context* context, HeapTuple statistics, Oid type, Dat
 
 // ---- Statistics without values ----
 
+// The shape of the catalog, which is the same as long as the server runs.
+static TupleDesc StatisticDescriptor() {
+  static TupleDesc descriptor = nullptr;
+  if (descriptor == nullptr) {
+    const Relation catalog = table_open(StatisticRelationId, AccessShareLock);
+    const MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
+    descriptor = CreateTupleDescCopy(RelationGetDescr(catalog));
+    MemoryContextSwitchTo(caller);
+    table_close(catalog, AccessShareLock);
+  }
+  return descriptor;
+}
+
 static HeapTuple WithoutValues(HeapTuple statistics, Oid relation, AttrNumber column) {
   Datum values[Natts_pg_statistic] = {};
   bool nulls[Natts_pg_statistic] = {};
@@ -116,26 +130,66 @@ static HeapTuple WithoutValues(HeapTuple statistics, Oid relation, AttrNumber co
     replaces[Anum_pg_statistic_stakind1 - 1 + slot] = replaces[Anum_pg_statistic_staop1 - 1 + slot] =
         replaces[Anum_pg_statistic_stacoll1 - 1 + slot] = true;
   }
-  const Relation catalog = table_open(StatisticRelationId, AccessShareLock);
-  const HeapTuple stripped = heap_modify_tuple(statistics, RelationGetDescr(catalog), values, nulls, replaces);
-  table_close(catalog, AccessShareLock);
-  return stripped;
+  return heap_modify_tuple(statistics, StatisticDescriptor(), values, nulls, replaces);
 }
 
-static void Strip(Oid statistics_of, AttrNumber number, bool inherits, Oid relation, AttrNumber column,
-                  VariableStatData* variable) {
+// What a run of the planner has asked for: it asks for a column several times, once for each index that has it.
+struct Answer {
+  Oid statistics_of;
+  AttrNumber number;
+  bool inherits;
+  HeapTuple statistics;  // NULL: there are none
+};
+
+static struct {
+  const PlannerGlobal* run;
+  List* answers;
+} present;
+
+static void ForgetAnswers(void*) {
+  present = {};
+}
+
+// Answers live as long as the planner's run. One that is run meanwhile has answers of its own, and those are forgotten.
+static void BeginAnswers(const PlannerInfo* root) {
+  if (present.run == root->glob) return;
+  auto* callback =
+      static_cast<MemoryContextCallback*>(MemoryContextAlloc(root->planner_cxt, sizeof(MemoryContextCallback)));
+  callback->func = ForgetAnswers;
+  MemoryContextRegisterResetCallback(root->planner_cxt, callback);
+  present = {root->glob, NIL};
+}
+
+static void KeepTuple(HeapTuple) {}
+
+static void Strip(const PlannerInfo* root, Oid statistics_of, AttrNumber number, bool inherits, Oid relation,
+                  AttrNumber column, VariableStatData* variable) {
+  variable->freefunc = KeepTuple;
+  BeginAnswers(root);
+  ListCell* cell;
+  foreach (cell, present.answers) {
+    const auto* answer = static_cast<const Answer*>(lfirst(cell));
+    if (answer->statistics_of != statistics_of || answer->number != number || answer->inherits != inherits) continue;
+    variable->statsTuple = answer->statistics;
+    return;
+  }
   const HeapTuple statistics =
       SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(statistics_of), Int16GetDatum(number), BoolGetDatum(inherits));
-  variable->statsTuple = nullptr;
-  variable->freefunc = heap_freetuple;
-  if (!HeapTupleIsValid(statistics)) return;
-  variable->statsTuple = WithoutValues(statistics, relation, column);
-  ReleaseSysCache(statistics);
+  const MemoryContext caller = MemoryContextSwitchTo(root->planner_cxt);
+  auto* answer = static_cast<Answer*>(palloc(sizeof(Answer)));
+  *answer = {statistics_of, number, inherits, nullptr};
+  if (HeapTupleIsValid(statistics)) {
+    answer->statistics = WithoutValues(statistics, relation, column);
+    ReleaseSysCache(statistics);
+  }
+  present.answers = lappend(present.answers, answer);
+  MemoryContextSwitchTo(caller);
+  variable->statsTuple = answer->statistics;
 }
 
 static bool RelationStatistics(PlannerInfo* root, RangeTblEntry* entry, AttrNumber column, VariableStatData* variable) {
   if (entry->rtekind == RTE_RELATION && IsHidden(entry->relid)) {
-    Strip(entry->relid, column, entry->inh, entry->relid, column, variable);
+    Strip(root, entry->relid, column, entry->inh, entry->relid, column, variable);
     return true;
   }
   return previous_relation_stats != nullptr && previous_relation_stats(root, entry, column, variable);
@@ -145,7 +199,7 @@ static bool RelationStatistics(PlannerInfo* root, RangeTblEntry* entry, AttrNumb
 static bool IndexStatistics(PlannerInfo* root, Oid index, AttrNumber number, VariableStatData* variable) {
   const Oid relation = IndexGetRelation(index, true);
   if (OidIsValid(relation) && IsHidden(relation)) {
-    Strip(index, number, false, relation, InvalidAttrNumber, variable);
+    Strip(root, index, number, false, relation, InvalidAttrNumber, variable);
     return true;
   }
   return previous_index_stats != nullptr && previous_index_stats(root, index, number, variable);

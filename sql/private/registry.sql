@@ -93,21 +93,28 @@ REVOKE ALL ON FUNCTION opsadmin_private.is_ordered FROM PUBLIC;
 -- How two values of a type are compared: the operator (< <= = <> >= >) by which the type is sorted, for SQL that knows
 -- pg_catalog alone. The name alone would find what the server has for the texts behind a citext, which have another order.
 CREATE OR REPLACE FUNCTION opsadmin_private.comparison(type_name text, operator text) RETURNS text
-LANGUAGE sql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-  WITH RECURSIVE base AS (
-    SELECT t.oid, t.typbasetype FROM pg_type t WHERE t.oid = to_regtype($1)
-    UNION ALL
-    SELECT t.oid, t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.typbasetype
-  )
-  SELECT coalesce((
-    SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
-    FROM base b
-    JOIN pg_opclass c ON c.opcintype = b.oid AND c.opcdefault JOIN pg_am m ON m.oid = c.opcmethod AND m.amname = 'btree'
-    JOIN pg_amop a ON a.amopfamily = c.opcfamily AND a.amoplefttype = b.oid AND a.amoprighttype = b.oid
-      AND a.amopstrategy = CASE $2 WHEN '<' THEN 1 WHEN '<=' THEN 2 WHEN '=' THEN 3 WHEN '<>' THEN 3 WHEN '>=' THEN 4 WHEN '>' THEN 5 END
-    JOIN pg_operator s ON s.oid = a.amopopr JOIN pg_operator o ON o.oid = CASE $2 WHEN '<>' THEN s.oprnegate ELSE s.oid END
-    JOIN pg_namespace n ON n.oid = o.oprnamespace
-    WHERE b.typbasetype = 0 AND n.nspname <> 'pg_catalog'), $2)
+LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  -- The names of the server's own types have no schema.
+  IF position('.' IN type_name) = 0 THEN
+    RETURN $2;
+  END IF;
+  RETURN (
+    WITH RECURSIVE base AS (
+      SELECT t.oid, t.typbasetype FROM pg_type t WHERE t.oid = to_regtype($1)
+      UNION ALL
+      SELECT t.oid, t.typbasetype FROM base b JOIN pg_type t ON t.oid = b.typbasetype
+    )
+    SELECT coalesce((
+      SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+      FROM base b
+      JOIN pg_opclass c ON c.opcintype = b.oid AND c.opcdefault JOIN pg_am m ON m.oid = c.opcmethod AND m.amname = 'btree'
+      JOIN pg_amop a ON a.amopfamily = c.opcfamily AND a.amoplefttype = b.oid AND a.amoprighttype = b.oid
+        AND a.amopstrategy = CASE $2 WHEN '<' THEN 1 WHEN '<=' THEN 2 WHEN '=' THEN 3 WHEN '<>' THEN 3 WHEN '>=' THEN 4 WHEN '>' THEN 5 END
+      JOIN pg_operator s ON s.oid = a.amopopr JOIN pg_operator o ON o.oid = CASE $2 WHEN '<>' THEN s.oprnegate ELSE s.oid END
+      JOIN pg_namespace n ON n.oid = o.oprnamespace
+      WHERE b.typbasetype = 0 AND n.nspname <> 'pg_catalog'), $2));
+END
 $$;
 COMMENT ON FUNCTION opsadmin_private.comparison IS 'The operator by which values of a type are compared, as SQL';
 REVOKE ALL ON FUNCTION opsadmin_private.comparison FROM PUBLIC;
@@ -116,23 +123,7 @@ REVOKE ALL ON FUNCTION opsadmin_private.comparison FROM PUBLIC;
 -- a cast to character cuts after the first), and what their order depends on: columns, what compares them, collations.
 -- OA430 when it has none.
 CREATE OR REPLACE FUNCTION opsadmin_private.key_columns(target regclass, OUT names name[], OUT types text[], OUT key_order text)
-LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-BEGIN
-  SELECT array_agg(a.attname ORDER BY k.ordinal), array_agg(format_type(a.atttypid, -1) ORDER BY k.ordinal),
-         string_agg(format('%I %s%s', a.attname, f.opfname, ' ' || c.collname), ', ' ORDER BY k.ordinal)
-  INTO names, types, key_order
-  FROM pg_index i
-  CROSS JOIN unnest(i.indkey::smallint[], i.indclass::oid[], i.indcollation::oid[]) WITH ORDINALITY AS k (attnum, class_id, collation_id, ordinal)
-  JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
-  JOIN pg_opclass o ON o.oid = k.class_id JOIN pg_opfamily f ON f.oid = o.opcfamily
-  LEFT JOIN pg_collation c ON c.oid = k.collation_id
-  WHERE i.indrelid = target AND i.indisprimary;
-  IF names IS NULL THEN
-    RAISE EXCEPTION USING ERRCODE = 'OA430', MESSAGE = format('table "%s" has no primary key', target),
-      DETAIL = 'Rows are named by their primary key.', HINT = format('ALTER TABLE %s ADD PRIMARY KEY (…);', target);
-  END IF;
-END
-$$;
+LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'opsadmin_key_columns';
 COMMENT ON FUNCTION opsadmin_private.key_columns IS 'The columns of a table''s primary key with their types, and what their order depends on; OA430 when it has none';
 REVOKE ALL ON FUNCTION opsadmin_private.key_columns FROM PUBLIC;
 

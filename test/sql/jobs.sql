@@ -1,5 +1,5 @@
 -- Bulk jobs: planning into chunks, keys of every kind, failures, lost permissions, tenants, progress.
-SELECT plan(67);
+SELECT plan(70);
 \ir include/failure.psql
 SET client_min_messages = error;
 SET opsadmin.job_chunk_rows = 2000;
@@ -58,6 +58,27 @@ BEGIN;
 SELECT opsadmin.begin_as('lee@example.com') \g /dev/null
 SELECT is(opsadmin.get_job(:job)::jsonb -> 'total', '0', 'get_job() says so too');
 COMMIT;
+
+-- A few selected rows are changed by one statement; when it does not change each of them, they are counted one by one.
+CREATE FUNCTION regress_shop.refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no chunk is wanted'; END$$;
+CREATE TRIGGER refuse BEFORE INSERT ON opsadmin.job_chunk FOR EACH ROW EXECUTE FUNCTION regress_shop.refuse();
+BEGIN;
+SELECT opsadmin.begin_as('lee@example.com') \g /dev/null
+SELECT opsadmin.run_action('touch', '{}', '{"ids":["12","18"]}') AS job \gset
+COMMIT;
+CALL opsadmin.run_jobs();
+SELECT is(progress(:job), 'DONE 2 2 2 0 0', 'a job of two selected rows needs no chunk');
+DROP TRIGGER refuse ON opsadmin.job_chunk;
+CREATE FUNCTION regress_shop.leave_out() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$;
+CREATE TRIGGER leave_out BEFORE UPDATE ON regress_shop.item FOR EACH ROW WHEN (OLD.id = 18) EXECUTE FUNCTION regress_shop.leave_out();
+BEGIN;
+SELECT opsadmin.begin_as('lee@example.com') \g /dev/null
+SELECT opsadmin.run_action('touch', '{}', '{"ids":["12","18","20001"]}') AS job \gset
+COMMIT;
+CALL opsadmin.run_jobs();
+SELECT is(progress(:job), 'DONE 2 2 1 1 0', 'a trigger leaves one of them out: it is skipped, and one that does not exist is not counted');
+SELECT results_eq('SELECT id, touched FROM regress_shop.item WHERE id IN (12, 18) ORDER BY id', 'VALUES (12::bigint, 4), (18, 3)', 'the other one was changed once by each job');
+DROP TRIGGER leave_out ON regress_shop.item;
 
 -- Keys of every kind.
 CREATE TABLE regress_shop.pair (a text, b integer, tenant_id bigint NOT NULL, touched int NOT NULL DEFAULT 0, PRIMARY KEY (b, a));
