@@ -4,16 +4,11 @@
 // it has met, until they change: for a statement on one row, finding them out anew costs more than writing the entry. A
 // call works with a copy, so that whatever happens meanwhile takes nothing away from it.
 #include "audit.h"
+#include "own_table.h"
 
 extern "C" {
-#include "access/genam.h"
-#include "access/stratnum.h"
-#include "access/table.h"
-#include "access/tableam.h"
 #include "access/xact.h"
-#include "catalog/namespace.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -194,25 +189,12 @@ AuditedTable* ReadAuditTrigger(Relation relation, const Trigger* trigger) {
 // The tenant's id as a snapshot has it. Reads the index by keys itself, past policies: whoever changes the row need not
 // see tenants. A query for it would cost a statement on one row a tenth of all its time.
 static int64 LookUpTenantIn(const char* key, Snapshot snapshot) {
-  const Oid schema = get_namespace_oid("opsadmin", false);
-  tenant_relation = get_relname_relid("tenant", schema);
-  Relation tenants = table_open(tenant_relation, AccessShareLock);
-  Relation index = index_open(get_relname_relid("tenant_key_value", schema), AccessShareLock);
-  TupleTableSlot* slot = table_slot_create(tenants, nullptr);
-  ScanKeyData condition;
-  ScanKeyEntryInitialize(&condition, 0, 1, BTEqualStrategyNumber, InvalidOid, index->rd_indcollation[0], F_TEXTEQ,
-                         CStringGetTextDatum(key));
-  const IndexScanDesc scan = index_beginscan(tenants, index, snapshot, 1, 0);
-  index_rescan(scan, &condition, 1, nullptr, 0);
+  LookUp tenant = BeginLookUp("tenant", "tenant_key_value", CStringGetTextDatum(key), snapshot);
+  tenant_relation = RelationGetRelid(tenant.table);
   int64 id = 0;
-  if (index_getnext_slot(scan, ForwardScanDirection, slot)) {
-    bool is_null;
-    id = DatumGetInt64(slot_getattr(slot, 1, &is_null));
-  }
-  index_endscan(scan);
-  ExecDropSingleTupleTableSlot(slot);
-  index_close(index, NoLock);
-  table_close(tenants, NoLock);
+  bool is_null;
+  if (NextRow(&tenant)) id = DatumGetInt64(ColumnOf(tenant, "id", &is_null));
+  EndLookUp(tenant);
   return id;
 }
 
