@@ -45,7 +45,7 @@ my @attacks = grep { /^\| \d+ \|/ } <$file>;
 cmp_ok(scalar @attacks, '>=', 60, 'the security model lists its attacks');
 my @untested = grep { (split /\|/)[4] !~ /\w+\.(?:sql|pl|mjs|spec|cpp)/ } @attacks;
 is("@untested", '', 'each names a test');
-my %missing = map { $_ => 1 } grep { !-e "$root/$_" } map { (split /\|/)[4] =~ m{([\w/]+\.(?:sql|pl|mjs|spec|cpp))}g } @attacks;
+my %missing = map { $_ => 1 } grep { !-e "$root/$_" } map { (split /\|/)[4] =~ m{([\w/.]+\.(?:sql|pl|mjs|spec|cpp))}g } @attacks;
 is(join(' ', keys %missing), '', 'that exists');
 
 # --- Links ---------------------------------------------------------------------------------------------
