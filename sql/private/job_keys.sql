@@ -74,7 +74,7 @@ DECLARE
   key_rows text;
 BEGIN
   IF cardinality(names) = 1 THEN
-    RETURN format('target.%I %s ANY (%L::%s[])', names[1], CASE WHEN opsadmin_private.has_foreign_type(types) THEN opsadmin_private.comparison(types[1], '=') ELSE '=' END,
+    RETURN format('target.%I %s ANY (%L::%s[])', names[1], opsadmin_private.comparison(types[1], '='),
                   ARRAY(SELECT k ->> 0 FROM jsonb_array_elements(keys) AS k)::text, types[1]);
   END IF;
   SELECT string_agg('(' || (SELECT string_agg(format('%L::%s', value, types[ordinal]), ', ' ORDER BY ordinal) FROM jsonb_array_elements_text(k) WITH ORDINALITY AS e(value, ordinal)) || ')', ', ')
